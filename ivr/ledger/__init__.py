@@ -1,0 +1,1 @@
+"""The ledger: tables, migrations, and the only code that writes SQL."""

@@ -1,0 +1,1 @@
+"""RTP, keypad tones, G.711 and playout; it knows no payments."""

@@ -1,0 +1,1 @@
+"""From a sealed card to a known end: gateways behind one interface."""
