@@ -1,0 +1,119 @@
+"""structlog for every process, with no way for a card to get into a line.
+
+Three fences: card-named keys are replaced, any 13-19-digit run that passes Luhn is
+replaced, and tracebacks never show local variables (facts: structlog's own
+`dict_tracebacks` would dump them).
+"""
+
+import logging
+import re
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Literal, TextIO
+
+import structlog
+from stdnum import luhn
+from structlog.tracebacks import ExceptionDictTransformer
+
+_REMOVED = "[removed]"
+_CARD_KEYS = frozenset(
+    {
+        "card", "card_number", "number", "pan", "cvc", "cvv", "security_code", "expiry",
+        "exp_month", "exp_year", "digit", "digits_keyed", "key", "keys", "dtmf",
+        "password", "secret", "api_key", "token", "authorization",
+    }
+)  # fmt: skip
+_RUN = re.compile(r"\d(?:[ .\-]?\d){12,}")
+_CHATTY = ("stripe", "httpx", "httpcore", "asyncio", "aiosqlite")
+
+Event = MutableMapping[str, Any]
+
+
+def redact(value: object) -> object:
+    """Return `value` with each possible card number in its text replaced, however nested."""
+    if isinstance(value, str):
+        return _RUN.sub(_removed_if_card, value)
+    if isinstance(value, dict):
+        return {
+            redact(k): _REMOVED if str(k).lower() in _CARD_KEYS else redact(v)
+            for k, v in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redact(v) for v in value]
+    if isinstance(value, bytes | bytearray):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return redact(str(value)) if value >= 10**12 else value
+    if value is None or isinstance(value, bool | float):
+        return value
+    return redact(str(value))
+
+
+def _removed_if_card(match: re.Match[str]) -> str:
+    digits = re.sub(r"\D", "", match.group())
+    # A longer run may hide a card at any offset; every window is looked at.
+    for size in range(13, min(19, len(digits)) + 1):
+        for start in range(len(digits) - size + 1):
+            if luhn.is_valid(digits[start : start + size]):
+                return _REMOVED
+    return match.group()
+
+
+def _redactor(_logger: object, _method: str, event: Event) -> Event:
+    return {k: _REMOVED if k.lower() in _CARD_KEYS else redact(v) for k, v in event.items()}
+
+
+def configure(
+    level: str = "info",
+    style: Literal["console", "json"] = "console",
+    stream: TextIO | None = None,
+) -> None:
+    """Send structlog, the standard library's and Twisted's logs through one redacting chain.
+
+    `stream` is standard error by default. `stripe` and `httpx` stay at WARNING whatever
+    `level` says: at DEBUG they print the card.
+    """
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+    renderer: Any
+    if style == "json":
+        shared.append(
+            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        )
+        renderer = structlog.processors.JSONRenderer()
+    else:
+        shared.append(structlog.processors.format_exc_info)
+        renderer = structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty())
+    # When a line cannot be written, logging would print its raw arguments instead.
+    logging.raiseExceptions = False
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _redactor,
+                renderer,
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
