@@ -10,7 +10,6 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Date,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -20,6 +19,8 @@ from sqlalchemy import (
     Text,
     text,
 )
+
+from ivr.ledger.columns import UtcDateTime
 
 metadata = MetaData(
     naming_convention={
@@ -32,7 +33,7 @@ metadata = MetaData(
 )
 
 _Id = String(40)
-_Utc = DateTime(timezone=True)
+_Utc = UtcDateTime()
 _Serial = BigInteger().with_variant(Integer, "sqlite")
 _OPEN = text("state IN ('pending', 'unknown')")
 
@@ -99,6 +100,17 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+writers = Table(
+    "writers",
+    metadata,
+    # The last batch of events of each ivr node: one whose commit was cut off is looked up
+    # here before it is written again, so an outage neither loses nor repeats an event.
+    Column("node", Text, primary_key=True),
+    Column("session", String(40), nullable=False),
+    Column("batch", BigInteger, nullable=False),
+    Column("written_at", _Utc, nullable=False),
+)
+
 entry_errors = Table(
     "entry_errors",
     metadata,
@@ -135,8 +147,13 @@ payment_attempts = Table(
     Column("inquiries", Integer, nullable=False, server_default="0"),
     CheckConstraint("amount > 0", name="amount_positive"),
     # At most one open attempt for a debt, whatever the phone, process or node.
-    Index("uq_payment_attempts_open", "debt_id", unique=True, sqlite_where=_OPEN,
-          postgresql_where=_OPEN),
+    Index(
+        "uq_payment_attempts_open",
+        "debt_id",
+        unique=True,
+        sqlite_where=_OPEN,
+        postgresql_where=_OPEN,
+    ),
 )
 
 webhooks = Table(
