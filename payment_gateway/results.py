@@ -14,7 +14,11 @@ class Money:
     def __post_init__(self) -> None:
         if self.amount < 0:
             raise ValueError(f"an amount of money is not negative: {self.amount}")
-        if len(self.currency) != 3 or not self.currency.isascii() or not self.currency.isupper():
+        if (
+            len(self.currency) != 3
+            or not self.currency.isascii()
+            or not self.currency.isupper()
+        ):
             raise ValueError(f"not an ISO 4217 currency code: {self.currency!r}")
 
 
@@ -97,7 +101,7 @@ class Notice:
     id: str
     """The gateway's event id: repeats carry the same."""
     kind: str
-    """`payment.succeeded`, `payment.declined`, `payment.refunded`, `payment.disputed` or `other`."""
+    """`payment.succeeded`, `.declined`, `.refunded`, `.disputed`, or `other`."""
     reference: str | None = None
     attempt_key: str | None = None
     """Our idempotency key, as sent in the payment's metadata."""
