@@ -97,13 +97,10 @@ def _diagnose_length(brand: Brand | None, number: bytes) -> EntryError:
     if brand is None:
         # Too little to know the brand is a short entry, not a wrong card.
         return EntryError.TOO_SHORT if len(number) < 12 else EntryError.INVALID_CARD_TYPE
-    if len(number) > max(brand.lengths):
-        return EntryError.TOO_LONG
-    if len(number) < brand.usual_length and len(number) not in brand.lengths:
-        return EntryError.TOO_SHORT
-    if len(number) not in brand.lengths:
-        return EntryError.TOO_LONG
-    return EntryError.LUHN_FAILED
+    if len(number) in brand.lengths:
+        return EntryError.LUHN_FAILED
+    usual = brand.usual_length or brand.lengths[0]
+    return EntryError.TOO_SHORT if len(number) < usual else EntryError.TOO_LONG
 
 
 def _right_without_a_bounce(digits: Digits, number: bytes) -> bool:
