@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -35,7 +36,10 @@ metadata = MetaData(
 _Id = String(40)
 _Utc = UtcDateTime()
 _Serial = BigInteger().with_variant(Integer, "sqlite")
-_OPEN = text("state IN ('pending', 'unknown')")
+OPEN = text("state IN ('pending', 'unknown')")
+"""A payment attempt whose end is not known. Written out, so that the partial index serves."""
+_LIVE = text("ended_at IS NULL")
+_UNHANDLED = text("handled_at IS NULL")
 
 debts = Table(
     "debts",
@@ -61,10 +65,11 @@ calls = Table(
     Column("caller", Text, nullable=False),
     Column("called", Text, nullable=False),
     Column("sip_call_id", Text, nullable=False),
-    Column("started_at", _Utc, nullable=False),
+    Column("started_at", _Utc, nullable=False, index=True),
     Column("answered_at", _Utc),
     Column("ended_at", _Utc),
     Column("end_reason", String(40)),
+    Index("ix_calls_live", "node", sqlite_where=_LIVE, postgresql_where=_LIVE),
 )
 
 transactions = Table(
@@ -84,6 +89,7 @@ transactions = Table(
     Column("created_at", _Utc, nullable=False, index=True),
     Column("updated_at", _Utc, nullable=False),
     Column("ended_at", _Utc),
+    Index("ix_transactions_live", "call_id", sqlite_where=_LIVE, postgresql_where=_LIVE),
 )
 
 events = Table(
@@ -151,8 +157,8 @@ payment_attempts = Table(
         "uq_payment_attempts_open",
         "debt_id",
         unique=True,
-        sqlite_where=_OPEN,
-        postgresql_where=_OPEN,
+        sqlite_where=OPEN,
+        postgresql_where=OPEN,
     ),
 )
 
@@ -161,11 +167,14 @@ webhooks = Table(
     metadata,
     Column("id", _Serial, primary_key=True, autoincrement=True),
     Column("gateway", String(40), nullable=False),
-    Column("notice_id", String(255), unique=True),
+    Column("notice_id", String(255)),
     Column("headers", JSON, nullable=False),
     Column("body", Text, nullable=False),
     Column("received_at", _Utc, nullable=False),
     Column("handled_at", _Utc),
     Column("outcome", String(40)),
+    # The gateway's id of a notice, known once it is read: repeats carry the same.
+    UniqueConstraint("gateway", "notice_id"),
+    Index("ix_webhooks_unhandled", "id", sqlite_where=_UNHANDLED, postgresql_where=_UNHANDLED),
     sqlite_autoincrement=True,
 )
