@@ -125,7 +125,7 @@ def key_packets(
     packets: list[Packet] = []
     silence = bytes([_ALAW_SILENCE if codec_pt == 8 else _ULAW_SILENCE]) * SAMPLES
     keyed = {
-        start + tick + 1: (index, key, tick + 1)
+        start + tick: (index, key, tick + 1)
         for index, (start, key) in enumerate(starts)
         for tick in range(press + END_PACKETS - 1)
     }

@@ -76,10 +76,10 @@ async def run_sipp(
 ) -> SippResult:
     """Make `calls` calls to `number` at `target` ("host:port") and return how they went.
 
-    `rate` is in calls per second, `limit` the most at once; the run fails after `within` seconds.
-    Call n plays `pcaps[n % len(pcaps)]` where the scenario plays a capture. `keys` are SIPp's
-    `-key` values and `options` any other arguments (such as `-lost 5`). Logs are left in
-    `directory`. Raise SippUnavailableError without the right to send captures.
+    `rate` is in calls per second, `limit` the most at once; after `within` seconds the run has
+    failed. Call n plays `pcaps[n % len(pcaps)]` where the scenario plays a capture. `keys` are
+    SIPp's `-key` values and `options` any other arguments (such as `-lost 5`). Logs are left
+    in `directory`. Raise SippUnavailableError without the right to send captures.
     """
     arguments = ["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", str(_free_port())]
     arguments += ["-mp", str(media_port), "-s", number, "-m", str(calls), "-r", f"{rate:g}"]
