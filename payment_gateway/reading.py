@@ -48,4 +48,4 @@ class SettingsReader:
             raise self._refusal(min(self._left), "is not a setting of this gateway")
 
     def _refusal(self, name: str, fault: str) -> GatewayConfigurationError:
-        return GatewayConfigurationError(f"{self._gateway}.{name} {fault}")
+        return GatewayConfigurationError(f"gateway.{self._gateway}.{name} {fault}")

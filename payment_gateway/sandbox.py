@@ -164,7 +164,7 @@ class SandboxGateway:
     def parse_webhook(self, body: bytes, headers: Mapping[str, str]) -> Notice:
         """Verify and read a webhook. Raise `WebhookRefusedError`."""
         if not self.capabilities.webhooks:
-            raise UnsupportedOperationError("sandbox.webhook_secret is not set")
+            raise UnsupportedOperationError("gateway.sandbox.webhook_secret is not set")
         return read_webhook(body, headers, self._secret, self._now())
 
     async def close(self) -> None:
@@ -219,15 +219,15 @@ class SandboxGateway:
 def from_settings(settings: Mapping[str, object]) -> Gateway:
     """Build the sandbox from its section of the configuration.
 
-    `book` (path, required), `webhook_secret`, `slow_seconds`, `no_answer_seconds`,
-    `settle_seconds`. Raise `GatewayConfigurationError`.
+    `book` (path, required), `webhook_secret`, and in seconds `slow`, `no_answer`,
+    `settle`. Raise `GatewayConfigurationError`.
     """
     read = SettingsReader("sandbox", settings)
     book = Path(read.text("book"))
     webhook_secret = read.text("webhook_secret", "")
-    slow = read.number("slow_seconds", SLOW_SECONDS)
-    no_answer = read.number("no_answer_seconds", NO_ANSWER_SECONDS)
-    settle = read.number("settle_seconds", SETTLE_SECONDS)
+    slow = read.number("slow", SLOW_SECONDS)
+    no_answer = read.number("no_answer", NO_ANSWER_SECONDS)
+    settle = read.number("settle", SETTLE_SECONDS)
     read.done()
     return SandboxGateway(
         book,

@@ -78,7 +78,7 @@ class SandboxBook:
             self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
             raise GatewayConfigurationError(
-                f"sandbox.book cannot be opened as a SQLite file: {error}"
+                f"gateway.sandbox.book cannot be opened as a SQLite file: {error}"
             ) from None
 
     def answer(
