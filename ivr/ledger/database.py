@@ -12,7 +12,13 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 Dialect = Literal["sqlite", "postgresql"]
@@ -27,6 +33,13 @@ class LedgerUnavailableError(Exception):
     """The ledger cannot be read or written now: nothing may be charged.
 
     The message says why in the database's words; it holds no password and no value.
+    """
+
+
+class RowRefusedError(Exception):
+    """The tables cannot hold a row: another has its key, or what it refers to is missing.
+
+    Nothing of its transaction was written.
     """
 
 
@@ -58,8 +71,8 @@ class Database:
 
         On SQLite it is the only writer from the first moment (`BEGIN IMMEDIATE`), so
         what it reads stays true until it commits. After `LedgerUnavailableError` or a
-        cancellation the transaction may have committed all the same; `IntegrityError`,
-        `DataError` and the body's own exceptions mean that it did not.
+        cancellation the transaction may have committed all the same; `RowRefusedError` and
+        the body's own exceptions mean that it did not.
         """
         turn: AbstractAsyncContextManager[Any] = self._turn or nullcontext()
         async with turn:
@@ -73,7 +86,7 @@ class Database:
 
 
 class _explained:  # noqa: N801 - reads as a statement
-    """Turn what a driver raises into `LedgerUnavailableError`."""
+    """Turn what a driver raises into the ledger's own exceptions, which hold no value."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -82,10 +95,17 @@ class _explained:  # noqa: N801 - reads as a statement
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (IntegrityError, DataError, LedgerUnavailableError)):
-            return
+        if isinstance(error, DBAPIError) and _is_refusal(error):
+            raise RowRefusedError(type(error.orig).__name__) from None
         if isinstance(error, (SQLAlchemyError, OSError)):
             raise LedgerUnavailableError(f"{self._url}: {_reason(error)}") from None
+
+
+def _is_refusal(error: DBAPIError) -> bool:
+    if isinstance(error, (IntegrityError, DataError)):
+        return True
+    # Data exceptions of PostgreSQL come untyped (SQL standard, class 22).
+    return str(getattr(error.orig, "sqlstate", None)).startswith("22")
 
 
 def _reason(error: BaseException) -> str:

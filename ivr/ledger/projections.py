@@ -10,10 +10,12 @@ from typing import Any
 from sqlalchemy import (
     Insert,
     Update,
+    and_,
     bindparam,
     case,
     exists,
     insert,
+    or_,
     select,
     update,
 )
@@ -88,9 +90,10 @@ async def project(connection: AsyncConnection, node: str, added: Sequence[Event]
 
 
 async def settle(connection: AsyncConnection, transaction_id: str) -> Result | None:
-    """Give a transaction that ended as `pending` the result its attempts have since come to.
+    """Give an ended transaction the result that its attempts have since come to.
 
-    Return that result; None when it did not end so, or an attempt is still open.
+    `pending` becomes what the last attempt came to; any result becomes success where one
+    succeeded. Return the new result; None when it stays, or an attempt is still open.
     """
     its_attempts = payment_attempts.c.transaction_id == transactions.c.id
     last_state = (
@@ -109,7 +112,13 @@ async def settle(connection: AsyncConnection, transaction_id: str) -> Result | N
         update(transactions)
         .where(
             transactions.c.id == transaction_id,
-            transactions.c.result == Result.PENDING,
+            or_(
+                transactions.c.result == Result.PENDING,
+                and_(
+                    transactions.c.result != Result.SUCCESS,
+                    last_state == AttemptState.SUCCEEDED,
+                ),
+            ),
             exists().where(its_attempts),
             ~exists().where(its_attempts, OPEN),
         )
