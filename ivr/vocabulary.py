@@ -82,6 +82,14 @@ def integrator_error(step: Step, error: EntryError) -> str:
     return INTEGRATOR_ERROR[error]
 
 
+class Capture(StrEnum):
+    """Where the entry of a field stands."""
+
+    WAITING = "waiting"
+    KEYING = "keying"
+    COMPLETE = "complete"
+
+
 class Result(StrEnum):
     """How a transaction ended."""
 

@@ -1,0 +1,1 @@
+"""What is said and asked, step by step; it knows no SIP."""

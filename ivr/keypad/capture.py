@@ -9,7 +9,6 @@ whole field. Keys are judged as they come; nothing here knows where they come fr
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from twisted.internet.defer import Deferred
 
@@ -17,15 +16,7 @@ from ivr.clock import Clock, DelayedCall
 from ivr.keypad.digits import Digits
 from ivr.keypad.field import Field, Menu, Progress
 from ivr.keypad.rhythm import Rhythm
-from ivr.vocabulary import EntryError
-
-
-class CaptureState(StrEnum):
-    """Where an entry is."""
-
-    WAITING = "waiting"
-    KEYING = "keying"
-    COMPLETE = "complete"
+from ivr.vocabulary import Capture, EntryError
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +53,10 @@ class FieldCapture:
         clock: Clock,
         field: Field,
         rhythm: Rhythm,
-        on_progress: Callable[[CaptureState, Progress], None],
+        on_progress: Callable[[Capture, Progress], None],
     ) -> None:
         self.done: Deferred[Entry | Mistake] = Deferred()
-        self.state = CaptureState.WAITING
+        self.state = Capture.WAITING
         self._clock = clock
         self._field = field
         self._rhythm = rhythm
@@ -76,12 +67,12 @@ class FieldCapture:
 
     def listen(self) -> None:
         """Start to count silence, unless a key came first."""
-        if self.state is CaptureState.WAITING and self._timer is None:
+        if self.state is Capture.WAITING and self._timer is None:
             self._wait(self._field.timeouts.first)
 
     def press(self, key: str, gap: float) -> None:
         """Take one key, `gap` seconds after the one before it was let go."""
-        if self.state is CaptureState.COMPLETE:
+        if self.state is Capture.COMPLETE:
             return
         if key.isdigit():
             self._digit(key, gap)
@@ -94,7 +85,7 @@ class FieldCapture:
     def abandon(self) -> None:
         """Wipe the entry and fire nothing: the caller is gone."""
         self._stop_timer()
-        self.state = CaptureState.COMPLETE
+        self.state = Capture.COMPLETE
         self._digits.clear()
 
     def _digit(self, key: str, gap: float) -> None:
@@ -102,7 +93,7 @@ class FieldCapture:
             self._rhythm.heard(gap)
         self._digits.append(key, gap)
         self._starred = False
-        self.state = CaptureState.KEYING
+        self.state = Capture.KEYING
         if self._field.complete(self._digits):
             self._judge(closed_itself=True)
         elif len(self._digits) >= self._field.max_length:
@@ -134,7 +125,7 @@ class FieldCapture:
 
     def _finish(self, outcome: Entry | Mistake) -> None:
         self._stop_timer()
-        self.state = CaptureState.COMPLETE
+        self.state = Capture.COMPLETE
         self._report()
         if isinstance(outcome, Mistake):
             self._digits.clear()

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from ivr.keypad import card_fields
-from ivr.keypad.capture import CaptureState, Choice, Entry, FieldCapture, MenuCapture, Mistake
+from ivr.keypad.capture import Choice, Entry, FieldCapture, MenuCapture, Mistake
 from ivr.keypad.field import Field, Menu, Progress, Timeouts
 from ivr.keypad.reference_field import reference
 from ivr.keypad.rhythm import Rhythm
-from ivr.vocabulary import EntryError, Step
+from ivr.vocabulary import Capture, EntryError, Step
 
 TIMEOUTS = Timeouts(first=10, between=4)
 TODAY = date(2026, 11, 21)
@@ -31,7 +31,7 @@ class Keyed:
     def __init__(self, field: Field, rhythm: Rhythm | None = None) -> None:
         self.clock = Clock()
         self.outcome: Entry | Mistake | None = None
-        self.progress: list[tuple[CaptureState, Progress]] = []
+        self.progress: list[tuple[Capture, Progress]] = []
         self.capture = FieldCapture(
             self.clock, field, rhythm or Rhythm(), lambda s, p: self.progress.append((s, p))
         )
@@ -208,7 +208,7 @@ def test_progress_tells_brand_and_validity_and_no_digit() -> None:
     assert [p.brand for _, p in keyed.progress] == ["visa"] * 16
     assert [p.luhn for _, p in keyed.progress] == [None] * 15 + [True]
     states = [s for s, _ in keyed.progress]
-    assert states == [CaptureState.KEYING] * 15 + [CaptureState.COMPLETE]
+    assert states == [Capture.KEYING] * 15 + [Capture.COMPLETE]
 
 
 def test_an_abandoned_entry_is_wiped_and_says_nothing() -> None:

@@ -1,0 +1,241 @@
+"""The journey of a debtor who calls: who, how much, which card, paid.
+
+Each step is a method that says, asks, and names the step after it:
+
+    welcome ─ reference ─ amount ─ ready ─ card number ─ expiry ─ security code ─ confirm
+        ─ processing ─ completed
+                     └ failed ─ (another card) ─ card number
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from ivr.journey.card_entry import CardEntry
+from ivr.journey.charging import Cashier, Charge, ChargeEnd
+from ivr.journey.conversation import AGENT, Conversation, TooManyFailedAttemptsError
+from ivr.journey.line import CallerHungUpError, Recorder
+from ivr.journey.questions import Questions
+from ivr.journey.voice import Spoken
+from ivr.keypad.digits import Digits
+from ivr.keypad.field import Menu
+from ivr.ledger.database import LedgerUnavailableError
+from ivr.ledger.debts import Debt
+from ivr.ledger.details import EventDetail
+from ivr.vocabulary import EntryError, EventType, Result, Step
+from payment_gateway.results import Advice, Money
+
+_STILL_WAITING_EVERY = 3.0  # seconds of silence; with the words before it, never over four
+
+
+class Debts(Protocol):
+    """Where debts are looked up."""
+
+    def find(self, reference: str) -> Awaitable[Debt | None]:
+        """Return the debt with this reference. Raise `LedgerUnavailableError`."""
+
+
+class PaymentJourney:
+    """One debtor's way to having paid. `run` returns how it ended."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        questions: Questions,
+        debts: Debts,
+        cashier: Cashier,
+        record: Recorder,
+    ) -> None:
+        self._conversation = conversation
+        self._voice = conversation.voice
+        self._questions = questions
+        self._debts = debts
+        self._cashier = cashier
+        self._record = record
+        self._card = CardEntry(conversation, questions)
+        self._debt: Debt | None = None
+        self._charge: Charge | None = None
+        self._standing = Result.CALLER_HUNG_UP
+        self._step = Step.WELCOME
+        self._steps: dict[Step, Callable[[], Awaitable[Step | Result]]] = {
+            Step.WELCOME: self._welcome,
+            Step.REFERENCE: self._reference,
+            Step.AMOUNT: self._amount,
+            Step.READY: self._ready,
+            Step.CARD_NUMBER: self._card_number,
+            Step.EXPIRATION_DATE: self._expiration_date,
+            Step.SECURITY_CODE: self._security_code,
+            Step.CONFIRM: self._confirm,
+            Step.PROCESSING: self._processing,
+            Step.COMPLETED: self._completed,
+            Step.FAILED: self._failed,
+            Step.CANCELLED: self._cancelled,
+        }
+
+    async def run(self) -> Result:
+        """Walk the steps until one ends the journey, the debtor hangs up, or gives up."""
+        try:
+            return await self._walk()
+        except CallerHungUpError:
+            return self._standing
+        finally:
+            self._card.wipe()
+
+    async def _walk(self) -> Result:
+        step: Step | Result = self._step
+        while isinstance(step, Step):
+            self._step = step
+            self._record(EventType.STEP_ENTERED, step)
+            try:
+                step = await self._steps[step]()
+            except TooManyFailedAttemptsError:
+                await self._say("too-many-attempts", Step.FAILED)
+                step = Result.TOO_MANY_FAILED_ATTEMPTS
+            except LedgerUnavailableError:
+                await self._say("ledger-unavailable", Step.FAILED)
+                step = Result.INTERNAL_ERROR
+        return step
+
+    async def _welcome(self) -> Step:
+        greeting = self._voice.prompt(Step.WELCOME, "greeting")
+        await self._conversation.say(Step.WELCOME, greeting, interruptible=True)
+        return Step.REFERENCE
+
+    async def _reference(self) -> Step | Result:
+        self._debt = debt = await self._conversation.enter(
+            self._questions.reference,
+            self._voice.prompt(Step.REFERENCE, "ask"),
+            accept=self._look_up,
+        )
+        self._record(
+            EventType.TRANSACTION_IDENTIFIED,
+            Step.REFERENCE,
+            EventDetail(debt_id=debt.id, amount=debt.outstanding, currency=debt.currency),
+        )
+        if not debt.outstanding:
+            await self._say("already-paid", Step.AMOUNT)
+            return Result.ALREADY_PAID
+        if debt.has_open_attempt:
+            await self._say("in-progress", Step.AMOUNT)
+            return Result.PENDING
+        return Step.AMOUNT
+
+    async def _look_up(self, digits: Digits) -> Debt | EntryError:
+        debt = await self._debts.find(digits.take().decode("ascii"))
+        return debt or EntryError.REFERENCE_UNKNOWN
+
+    async def _amount(self) -> Step:
+        lead = self._voice.prompt(Step.AMOUNT, "lead-in")
+        ask = self._voice.prompt(Step.AMOUNT, "confirm")
+        await self._menu(self._questions.amount, lead, self._voice.amount(self._money), ask)
+        return Step.READY
+
+    async def _ready(self) -> Step:
+        await self._menu(self._questions.ready, self._voice.prompt(Step.READY, "ask"))
+        return Step.CARD_NUMBER
+
+    async def _card_number(self) -> Step:
+        await self._card.ask_number()
+        return Step.EXPIRATION_DATE
+
+    async def _expiration_date(self) -> Step:
+        await self._card.ask_expiry()
+        return Step.SECURITY_CODE
+
+    async def _security_code(self) -> Step:
+        await self._card.ask_security_code()
+        return Step.CONFIRM
+
+    async def _confirm(self) -> Step:
+        # What is confirmed must have been heard: no key pressed ahead counts here.
+        self._conversation.forget_ahead()
+        key = await self._menu(
+            self._questions.confirm,
+            self._voice.prompt(Step.CONFIRM, "lead"),
+            self._voice.amount(self._money),
+            self._voice.prompt(Step.CONFIRM, "with"),
+            self._voice.brand(self._card.brand_name),
+            self._voice.prompt(Step.CONFIRM, "ask"),
+        )
+        if key == "1":
+            return Step.PROCESSING
+        self._card.wipe()
+        return Step.CARD_NUMBER if key == "2" else Step.CANCELLED
+
+    async def _processing(self) -> Step:
+        assert self._debt is not None  # noqa: S101 - no step before `reference` leads here
+        self._charge = await self._conversation.accompany(
+            Step.PROCESSING,
+            self._cashier.charge(self._debt.id, self._money, self._card.take()),
+            self._voice.prompt(Step.PROCESSING, "wait"),
+            self._voice.prompt(Step.PROCESSING, "still-waiting"),
+            _STILL_WAITING_EVERY,
+        )
+        self._standing = _STANDING[self._charge.end]
+        return Step.COMPLETED if self._charge.end is ChargeEnd.SUCCEEDED else Step.FAILED
+
+    async def _completed(self) -> Result:
+        await self._conversation.say(
+            Step.COMPLETED,
+            self._voice.prompt(Step.COMPLETED, "thanks"),
+            self._voice.amount(self._money),
+            self._voice.prompt(Step.COMPLETED, "good-bye"),
+        )
+        return Result.SUCCESS
+
+    async def _failed(self) -> Step | Result:
+        assert self._charge is not None  # noqa: S101 - only `processing` leads here
+        if self._charge.end is not ChargeEnd.DECLINED:
+            await self._say(_FAILED_MOMENT[self._charge.end], Step.FAILED)
+            return self._standing
+        advice = self._charge.advice or Advice.OTHER_CARD
+        why = self._voice.prompt(Step.FAILED, str(advice))
+        if advice is Advice.STOP:
+            await self._conversation.say(Step.FAILED, why)
+            return Result.CARD_DECLINED
+        retry = self._voice.prompt(Step.FAILED, "retry")
+        key = await self._menu(self._questions.another_card, why, retry)
+        return Step.CARD_NUMBER if key == "1" else await self._stopped(Result.CARD_DECLINED)
+
+    async def _cancelled(self) -> Result:
+        return await self._stopped(Result.CALLER_DECLINED)
+
+    async def _stopped(self, result: Result) -> Result:
+        await self._say("stopped", Step.CANCELLED)
+        return result
+
+    async def _menu(self, menu: Menu, *question: Spoken) -> str:
+        """Choose a key; 0 says that no agent can be reached from here, and asks again."""
+        while True:
+            key = await self._conversation.choose(menu, *question)
+            if key != AGENT:
+                return key
+            await self._conversation.say(
+                menu.step, self._voice.prompt("help", "agent-unavailable")
+            )
+
+    async def _say(self, moment: str, step: Step) -> None:
+        await self._conversation.say(step, self._voice.prompt(step, moment))
+
+    @property
+    def _money(self) -> Money:
+        assert self._debt is not None  # noqa: S101 - no step before `reference` speaks of money
+        return Money(self._debt.outstanding, self._debt.currency)
+
+
+_STANDING = {
+    ChargeEnd.SUCCEEDED: Result.SUCCESS,
+    ChargeEnd.DECLINED: Result.CARD_DECLINED,
+    ChargeEnd.UNKNOWN: Result.PENDING,
+    ChargeEnd.NOT_CHARGED: Result.PAYMENT_CONNECTOR_ERROR,
+    ChargeEnd.ALREADY_PAID: Result.ALREADY_PAID,
+    ChargeEnd.IN_PROGRESS: Result.PENDING,
+    ChargeEnd.LEDGER_UNAVAILABLE: Result.INTERNAL_ERROR,
+}
+
+_FAILED_MOMENT = {
+    ChargeEnd.UNKNOWN: "unknown",
+    ChargeEnd.NOT_CHARGED: "not-charged",
+    ChargeEnd.ALREADY_PAID: "already-paid",
+    ChargeEnd.IN_PROGRESS: "unknown",
+    ChargeEnd.LEDGER_UNAVAILABLE: "ledger-unavailable",
+}

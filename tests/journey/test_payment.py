@@ -1,0 +1,426 @@
+"""The payment journey, walked by a caller who presses keys on a moved clock."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from twisted.internet.defer import Deferred, ensureDeferred, succeed
+from twisted.internet.task import Clock
+
+from ivr.journey.charging import Charge, ChargeEnd
+from ivr.journey.conversation import Conversation
+from ivr.journey.payment import PaymentJourney
+from ivr.journey.questions import questions
+from ivr.journey.voice import Voice
+from ivr.ledger.database import LedgerUnavailableError
+from ivr.ledger.debts import Debt
+from ivr.ledger.details import EventDetail
+from ivr.settings import Settings
+from ivr.vocabulary import EntryError, EventType, Result, Step
+from payment_gateway.card import Card
+from payment_gateway.results import Advice, Money
+from tests.fakes.line import FakeLine
+from tests.fakes.speech import FakeLibrary
+
+TODAY = date(2026, 11, 21)
+VISA, EXPIRY, CODE, REFERENCE = "4242424242424242", "1230", "123", "20261234"
+DEBT = Debt(
+    id="debt",
+    reference=REFERENCE,
+    debtor="",
+    creditor="",
+    letter_date=None,
+    amount=12345,
+    currency="EUR",
+    language="fr",
+    outstanding=12345,
+    has_open_attempt=False,
+)
+
+
+class FakeCashier:
+    """Ends charges as told; keeps of each card only whether it was whole."""
+
+    def __init__(self) -> None:
+        self.ends: list[Charge] = []
+        self.charged: list[tuple[str, Money, tuple[str, int, int, str]]] = []
+        self.waiting: Deferred[Charge] | None = None
+
+    def charge(self, debt_id: str, money: Money, card: Card) -> Deferred[Charge]:
+        with card:
+            seen = (
+                card.number_text(),
+                card.expiry_month,
+                card.expiry_year,
+                card.security_code_text(),
+            )
+        self.charged.append((debt_id, money, seen))
+        if self.waiting is not None:
+            return self.waiting
+        return succeed(self.ends.pop(0) if self.ends else Charge(ChargeEnd.SUCCEEDED))
+
+
+class FakeDebts:
+    """One debt; or a ledger that cannot be read."""
+
+    def __init__(self, debt: Debt = DEBT) -> None:
+        self.debt = debt
+        self.broken = False
+        self.gate: Deferred[Debt | None] | None = None
+
+    def find(self, reference: str) -> Deferred[Debt | None]:
+        if self.broken:
+            raise LedgerUnavailableError("no disk")
+        if self.gate is not None:
+            return self.gate
+        return succeed(self.debt if reference == self.debt.reference else None)
+
+
+class Caller:
+    """A caller in a journey."""
+
+    def __init__(self, debt: Debt = DEBT) -> None:
+        self.clock = Clock()
+        self.line = FakeLine(self.clock)
+        self.library = FakeLibrary()
+        self.cashier = FakeCashier()
+        self.debts = FakeDebts(debt)
+        self.events: list[tuple[EventType, Step, EventDetail]] = []
+        self.result: Result | None = None
+        asked = questions(Settings(), lambda: TODAY)
+        self.conversation = Conversation(
+            self.clock, self.line, Voice(self.library, "fr"), self.record, asked.attempts
+        )
+        self.journey = PaymentJourney(
+            self.conversation, asked, self.debts, self.cashier, self.record
+        )
+        ensureDeferred(self.journey.run()).addCallback(self._end)
+
+    def record(self, event: EventType, step: Step, detail: EventDetail | None = None) -> None:
+        self.events.append((event, step, detail or EventDetail()))
+
+    def _end(self, result: Result) -> None:
+        self.result = result
+
+    def press(self, keys: str, gap: float = 0.2) -> "Caller":
+        for key in keys:
+            self.clock.advance(gap)
+            self.line.on_key(key, gap)
+        return self
+
+    def listen(self) -> "Caller":
+        """Hear what is being said to its end."""
+        while self.line.speaking:
+            self.clock.advance(0.5)
+        return self
+
+    def wait(self, seconds: float) -> "Caller":
+        for _ in range(int(seconds * 2)):
+            self.clock.advance(0.5)
+        return self
+
+    def to_confirmation(self) -> "Caller":
+        return self.press(REFERENCE).press("1").press("#").press(VISA).press(EXPIRY).press(CODE)
+
+    @property
+    def steps(self) -> list[Step]:
+        return [step for event, step, _ in self.events if event is EventType.STEP_ENTERED]
+
+    @property
+    def said(self) -> list[str]:
+        return [
+            d.prompt for e, _, d in self.events if e is EventType.PROMPT_PLAYED and d.prompt
+        ]
+
+    @property
+    def errors(self) -> list[tuple[Step, EntryError]]:
+        return [
+            (step, d.error)
+            for e, step, d in self.events
+            if e is EventType.ENTRY_ERROR and d.error
+        ]
+
+
+def test_the_main_path_from_welcome_to_paid() -> None:
+    caller = Caller().to_confirmation().press("1").listen()
+    assert caller.result is Result.SUCCESS
+    assert caller.steps == [
+        Step.WELCOME,
+        Step.REFERENCE,
+        Step.AMOUNT,
+        Step.READY,
+        Step.CARD_NUMBER,
+        Step.EXPIRATION_DATE,
+        Step.SECURITY_CODE,
+        Step.CONFIRM,
+        Step.PROCESSING,
+        Step.COMPLETED,
+    ]
+    assert caller.cashier.charged == [
+        ("debt", Money(12345, "EUR"), (VISA, 12, 2030, CODE)),
+    ]
+    assert caller.library.amounts == [("fr", 12345, "EUR")] * 3
+    assert not caller.errors
+    assert not caller.clock.getDelayedCalls()
+
+
+def test_the_debtor_who_listens_to_every_word_pays_too() -> None:
+    caller = Caller()
+    for keys in (f"{REFERENCE}#", "1", "#", f"{VISA}#", f"{EXPIRY}#", f"{CODE}#", "1"):
+        caller.listen().press(keys)
+    assert caller.listen().result is Result.SUCCESS
+    assert not caller.errors
+
+
+def test_a_year_keyed_in_full_is_the_same_date() -> None:
+    caller = Caller().press(REFERENCE).press("1#").press(VISA).press("122030").press(CODE)
+    caller.press("1").listen()
+    assert caller.cashier.charged[0][2][1:3] == (12, 2030)
+
+
+def test_a_key_stops_the_prompt_and_counts() -> None:
+    caller = Caller()
+    assert caller.line.speaking
+    caller.press("2")
+    assert not caller.line.speaking
+    caller.press("0261234")
+    assert Step.AMOUNT in caller.steps
+
+
+def test_keys_are_taken_ahead_of_their_question_but_never_a_confirmation() -> None:
+    caller = Caller()
+    caller.debts.gate = Deferred()
+    caller.press(REFERENCE)
+    # The debt is still being looked up while the debtor, who knows the way, keys on.
+    caller.press("1#" + VISA + EXPIRY + CODE + "1")
+    assert caller.steps[-1] is Step.REFERENCE
+    caller.debts.gate.callback(DEBT)
+    assert caller.steps[-1] is Step.CONFIRM
+    assert not caller.cashier.charged
+    caller.press("1").listen()
+    assert caller.result is Result.SUCCESS
+
+
+def test_keys_pressed_ahead_of_a_mistake_are_dropped() -> None:
+    caller = Caller()
+    caller.debts.gate = Deferred()
+    caller.press("99999999").press("1#4242")
+    caller.debts.gate.callback(None)
+    assert caller.errors == [(Step.REFERENCE, EntryError.REFERENCE_UNKNOWN)]
+    caller.debts.gate = None
+    caller.press(REFERENCE)
+    assert caller.steps[-1] is Step.AMOUNT
+
+
+def test_an_unknown_reference_is_asked_for_again() -> None:
+    caller = Caller().press("99999999").press(REFERENCE)
+    assert caller.errors == [(Step.REFERENCE, EntryError.REFERENCE_UNKNOWN)]
+    assert "reference.reference-unknown" in caller.said
+    assert caller.steps[-1] is Step.AMOUNT
+
+
+def test_three_mistakes_end_kindly() -> None:
+    caller = Caller().press("1#").press("2#").press("3#").listen()
+    assert caller.result is Result.TOO_MANY_FAILED_ATTEMPTS
+    assert [error for _, error in caller.errors] == [EntryError.TOO_SHORT] * 3
+    assert caller.said[-1] == "payment-failed.too-many-attempts"
+
+
+def test_mistakes_at_different_steps_do_not_add_up() -> None:
+    caller = Caller().press("1#").press("2#").press(REFERENCE).press("1#")
+    caller.press("4242#").press("4242424242424241#").press(VISA)
+    caller.press("1330#").press("1026#").press(EXPIRY).press("12#").press(CODE).press(
+        "1"
+    ).listen()
+    assert caller.result is Result.SUCCESS
+    assert [error for _, error in caller.errors] == [
+        EntryError.TOO_SHORT,
+        EntryError.TOO_SHORT,
+        EntryError.TOO_SHORT,
+        EntryError.LUHN_FAILED,
+        EntryError.MONTH_INVALID,
+        EntryError.DATE_PAST,
+        EntryError.TOO_SHORT,
+    ]
+
+
+def test_silence_is_asked_again_then_ends() -> None:
+    caller = Caller().wait(120)
+    assert caller.result is Result.TOO_MANY_FAILED_ATTEMPTS
+    assert caller.errors == [(Step.REFERENCE, EntryError.TIMEOUT)] * 3
+
+
+def test_nine_repeats_and_is_no_mistake() -> None:
+    caller = Caller().press(REFERENCE)
+    for _ in range(5):
+        caller.listen().press("9")
+    assert not caller.errors
+    assert caller.said.count("amount.lead-in") == 6
+    caller.press("1")
+    assert caller.steps[-1] is Step.READY
+
+
+def test_zero_says_that_no_agent_can_be_reached_and_asks_again() -> None:
+    caller = Caller().press(REFERENCE).press("0").listen()
+    assert "help.agent-unavailable" in caller.said
+    caller.press("1")
+    assert caller.steps[-1] is Step.READY
+
+
+def test_a_hash_after_a_field_that_closed_itself_is_dropped() -> None:
+    caller = Caller().press(REFERENCE + "#")
+    assert caller.steps[-1] is Step.AMOUNT
+    caller.press("1#" + VISA + "#" + EXPIRY + "#" + CODE + "#")
+    assert caller.steps[-1] is Step.CONFIRM
+    assert not caller.errors
+
+
+def test_a_card_can_be_corrected_before_it_is_charged() -> None:
+    caller = Caller().to_confirmation().press("2").press("5555555555554444").press(EXPIRY)
+    caller.press(CODE).press("1").listen()
+    assert caller.result is Result.SUCCESS
+    assert [card[0] for _, _, card in caller.cashier.charged] == ["5555555555554444"]
+
+
+def test_a_debtor_may_stop_before_the_charge() -> None:
+    caller = Caller().to_confirmation().press("3").listen()
+    assert caller.result is Result.CALLER_DECLINED
+    assert caller.steps[-1] is Step.CANCELLED
+    assert not caller.cashier.charged
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        Advice.SAME_CARD_AGAIN,
+        Advice.TRY_ONCE_MORE,
+        Advice.OTHER_CARD,
+        Advice.OTHER_CARD_OR_LINK,
+    ],
+)
+def test_after_a_decline_another_card_pays(advice: Advice) -> None:
+    caller = Caller()
+    caller.cashier.ends = [Charge(ChargeEnd.DECLINED, advice)]
+    caller.to_confirmation().press("1").listen()
+    assert f"payment-failed.{advice}" in caller.said
+    caller.press("1").press("5555555555554444").press(EXPIRY).press(CODE).press("1").listen()
+    assert caller.result is Result.SUCCESS
+    assert [card[0] for _, _, card in caller.cashier.charged] == [VISA, "5555555555554444"]
+
+
+def test_after_a_decline_the_debtor_may_stop() -> None:
+    caller = Caller()
+    caller.cashier.ends = [Charge(ChargeEnd.DECLINED, Advice.OTHER_CARD)]
+    caller.to_confirmation().press("1").listen().press("2").listen()
+    assert caller.result is Result.CARD_DECLINED
+
+
+def test_a_stop_advice_offers_no_further_card() -> None:
+    caller = Caller()
+    caller.cashier.ends = [Charge(ChargeEnd.DECLINED, Advice.STOP)]
+    caller.to_confirmation().press("1").listen()
+    assert caller.result is Result.CARD_DECLINED
+    assert caller.said[-1] == "payment-failed.stop"
+
+
+@pytest.mark.parametrize(
+    ("end", "result", "said"),
+    [
+        (ChargeEnd.UNKNOWN, Result.PENDING, "unknown"),
+        (ChargeEnd.NOT_CHARGED, Result.PAYMENT_CONNECTOR_ERROR, "not-charged"),
+        (ChargeEnd.ALREADY_PAID, Result.ALREADY_PAID, "already-paid"),
+        (ChargeEnd.IN_PROGRESS, Result.PENDING, "unknown"),
+        (ChargeEnd.LEDGER_UNAVAILABLE, Result.INTERNAL_ERROR, "ledger-unavailable"),
+    ],
+)
+def test_each_other_end_is_said_and_never_called_a_decline(
+    end: ChargeEnd, result: Result, said: str
+) -> None:
+    caller = Caller()
+    caller.cashier.ends = [Charge(end)]
+    caller.to_confirmation().press("1").listen()
+    assert caller.result is result
+    assert caller.said[-1] == f"payment-failed.{said}"
+
+
+def test_a_paid_debt_is_not_asked_for_again() -> None:
+    caller = Caller(replace(DEBT, outstanding=0)).press(REFERENCE).listen()
+    assert caller.result is Result.ALREADY_PAID
+    assert caller.said[-1] == "amount.already-paid"
+
+
+def test_a_debt_whose_payment_is_under_way_is_not_paid_twice() -> None:
+    caller = Caller(replace(DEBT, has_open_attempt=True)).press(REFERENCE).listen()
+    assert caller.result is Result.PENDING
+    assert caller.said[-1] == "amount.in-progress"
+
+
+def test_a_ledger_that_cannot_be_read_is_said_kindly() -> None:
+    caller = Caller()
+    caller.debts.broken = True
+    caller.press(REFERENCE).listen()
+    assert caller.result is Result.INTERNAL_ERROR
+    assert caller.said[-1] == "payment-failed.ledger-unavailable"
+
+
+def test_a_slow_gateway_is_never_silent_for_four_seconds() -> None:
+    caller = Caller()
+    caller.cashier.waiting = Deferred()
+    caller.to_confirmation().press("1")
+    silent = longest = 0.0
+    for _ in range(80):
+        caller.clock.advance(0.25)
+        silent = 0.0 if caller.line.speaking else silent + 0.25
+        longest = max(longest, silent)
+    assert 0 < longest < 4
+    caller.cashier.waiting.callback(Charge(ChargeEnd.SUCCEEDED))
+    assert caller.listen().result is Result.SUCCESS
+
+
+def _hang_up_after(act: Callable[[Caller], object]) -> Caller:
+    caller = Caller()
+    act(caller)
+    caller.conversation.hang_up()
+    caller.line.stop()
+    return caller
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "",
+        "2026",
+        REFERENCE,
+        REFERENCE + "1",
+        REFERENCE + "1#",
+        REFERENCE + "1#4242",
+        REFERENCE + "1#" + VISA,
+        REFERENCE + "1#" + VISA + "12",
+        REFERENCE + "1#" + VISA + EXPIRY,
+        REFERENCE + "1#" + VISA + EXPIRY + CODE,
+    ],
+)
+def test_hanging_up_at_any_point_is_a_result_and_charges_nothing(keys: str) -> None:
+    caller = _hang_up_after(lambda c: c.press(keys))
+    assert caller.result is Result.CALLER_HUNG_UP
+    assert not caller.cashier.charged
+    assert not caller.clock.getDelayedCalls()
+    caller.press("1").wait(100)
+    assert not caller.cashier.charged
+
+
+def test_hanging_up_during_the_charge_waits_for_its_end() -> None:
+    caller = Caller()
+    caller.cashier.waiting = Deferred()
+    caller.to_confirmation().press("1")
+    caller.conversation.hang_up()
+    assert caller.result is None
+    caller.cashier.waiting.callback(Charge(ChargeEnd.SUCCEEDED))
+    assert caller.result is Result.SUCCESS
+
+
+def test_no_event_carries_a_digit() -> None:
+    caller = Caller().to_confirmation().press("1").listen()
+    assert VISA not in repr(caller.events)
+    assert max(d.digits or 0 for _, _, d in caller.events) == 16
