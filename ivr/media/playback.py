@@ -1,0 +1,137 @@
+"""Clips that are being played, and the one stream of packets they go out on."""
+
+from collections.abc import Callable, Sequence
+from secrets import randbits
+
+from twisted.internet.defer import Deferred
+
+from ivr.media.clips import Clip
+from ivr.media.g711 import FRAME, RATE, Codec
+from ivr.media.rtp import HEADER, MARKER, VERSION
+
+
+class Playback:
+    """A sequence of clips, and how far it has been played.
+
+    `finished` fires once: True when the last frame was sent, False when it was stopped.
+    It never errs; cancelling it stops the playback.
+    """
+
+    __slots__ = ("_clip", "_clips", "_frame", "finished")
+
+    def __init__(self, clips: Sequence[Clip]) -> None:
+        self._clips = tuple(clip for clip in clips if clip.pcma)
+        self._clip = 0
+        self._frame = 0
+        self.finished: Deferred[bool] = Deferred(lambda _: self.finish(played=False))
+        if not self._clips:
+            self.finish(played=True)
+
+    @property
+    def sent(self) -> bool:
+        """Whether the last frame was sent."""
+        return self._clip == len(self._clips)
+
+    def next_frame(self, codec: Codec) -> bytes:
+        """Return the next 20 ms; only before `sent`."""
+        frames = self._clips[self._clip].frames(codec)
+        frame = frames[self._frame]
+        self._frame += 1
+        if self._frame == len(frames):
+            self._clip += 1
+            self._frame = 0
+        return frame
+
+    def finish(self, *, played: bool) -> None:
+        """Fire `finished`, unless it has fired."""
+        if not self.finished.called:
+            self.finished.callback(played)
+
+
+class AudioStream:
+    """An unbroken RTP stream of 20 ms packets: a playback, or silence.
+
+    SSRC, first sequence number and first timestamp are random (RFC 3550 §5.1). The
+    marker bit is on the first packet, and on the first after a pause (RFC 3551 §4.1).
+    """
+
+    __slots__ = (
+        "_codec",
+        "_mark",
+        "_paused_at",
+        "_payload_type",
+        "_playback",
+        "_sequence",
+        "_silence",
+        "_ssrc",
+        "_timestamp",
+        "send",
+        "unsent",
+    )
+
+    def __init__(self, send: Callable[[bytes], object]) -> None:
+        """`send` sends a packet; an `OSError` that it raises is a packet lost."""
+        self.send = send
+        self.unsent = 0
+        """Packets that the system would not send."""
+        self._ssrc = randbits(32)
+        self._sequence = randbits(16)
+        self._timestamp = randbits(32)
+        self._mark = MARKER
+        self._paused_at: float | None = None
+        self._playback: Playback | None = None
+        self.use(Codec.PCMA, Codec.PCMA.payload_type)
+
+    def use(self, codec: Codec, payload_type: int) -> None:
+        """Send in `codec` from the next packet on, at the same place of the playback."""
+        self._codec = codec
+        self._payload_type = payload_type
+        self._silence = codec.silence
+
+    def play(self, playback: Playback | None) -> Playback | None:
+        """Send `playback` from the next packet on; return the one it replaces."""
+        replaced, self._playback = self._playback, playback
+        return replaced
+
+    def pause(self, at: float) -> None:
+        """Note that sending ends at `at` seconds."""
+        self._paused_at = at
+
+    def resume(self, at: float) -> None:
+        """Note that sending goes on at `at` seconds: timestamps have run on meanwhile."""
+        if self._paused_at is not None:
+            self.skip(round((at - self._paused_at) * RATE / FRAME))
+            self._paused_at = None
+            self._mark = MARKER
+
+    def skip(self, frames: int) -> None:
+        """Let the time of so many packets pass unsent. The playback keeps its place."""
+        self._timestamp = self._timestamp + frames * FRAME & 0xFFFFFFFF
+
+    def beat(self) -> Playback | None:
+        """Send the next packet; return the playback whose last frame it was."""
+        playback = self._playback
+        if playback is None or playback.finished.called:
+            frame = self._silence
+            playback = None
+        else:
+            frame = playback.next_frame(self._codec)
+            if playback.sent:
+                self._playback = None
+            else:
+                playback = None
+        header = HEADER.pack(
+            VERSION,
+            self._payload_type | self._mark,
+            self._sequence,
+            self._timestamp,
+            self._ssrc,
+        )
+        self._mark = 0
+        self._sequence = self._sequence + 1 & 0xFFFF
+        self._timestamp = self._timestamp + FRAME & 0xFFFFFFFF
+        try:
+            self.send(header + frame)
+        except OSError:
+            self.unsent += 1
+        return playback

@@ -1,0 +1,158 @@
+"""One UDP socket for RTP, on the reactor; errors of the network never leave it."""
+
+import ctypes
+import errno
+import socket
+import struct
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from ipaddress import ip_address
+from typing import Protocol
+
+from ivr.clock import Clock
+from ivr.media import kernel_filter
+from ivr.media.address import Address
+from ivr.media.ports import NoPortLeft, PortPool
+
+_LARGEST_PACKET = 2048
+_EXPEDITED_FORWARDING = 0xB8
+_SOCKADDR_SIZE = 28
+_LIBC = ctypes.CDLL(None)
+
+
+class Reader(Protocol):
+    """`twisted.internet.interfaces.IReadDescriptor`."""
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+
+    def doRead(self) -> None:  # noqa: N802 - Twisted's name
+        """Read what there is."""
+
+    def logPrefix(self) -> str:  # noqa: N802 - Twisted's name
+        """Return a name for Twisted's log."""
+
+    def connectionLost(self, reason: object) -> None:  # noqa: N802 - Twisted's name
+        """Learn that the reactor gave the descriptor up."""
+
+
+class SocketReactor(Clock, Protocol):
+    """The parts of Twisted's reactor that sockets need (`IReactorTime`, `IReactorFDSet`)."""
+
+    def addReader(self, reader: Reader) -> None:  # noqa: N802 - Twisted's name
+        """Call `reader.doRead` whenever its descriptor can be read."""
+
+    def removeReader(self, reader: Reader) -> None:  # noqa: N802 - Twisted's name
+        """Stop doing so."""
+
+
+class RtpSocket:
+    """A bound UDP socket that hands each datagram, with its source, to `on_datagram`.
+
+    `on_datagram` must not raise. One datagram is read for each turn of the reactor, so
+    that a flood on one leg does not starve the others.
+    """
+
+    __slots__ = ("_on_datagram", "_ports", "_reactor", "_socket", "port")
+
+    def __init__(
+        self,
+        reactor: SocketReactor,
+        ports: PortPool,
+        host: str,
+        on_datagram: Callable[[bytes, Address], None],
+    ) -> None:
+        """Bind the next free port at `host`, an IP literal. Raise `NoPortLeft`."""
+        self._reactor = reactor
+        self._ports = ports
+        self._on_datagram = on_datagram
+        self._socket, self.port = _bind(ports, host)
+        reactor.addReader(self)
+
+    def sender(self, target: Address) -> Callable[[bytes], object]:
+        """Return what sends a packet to `target`. It may raise `OSError`."""
+        sendto = self._socket.sendto
+        return lambda packet: sendto(packet, target)
+
+    def connect(self, target: Address) -> Callable[[bytes], object]:
+        """Exchange packets with `target` only, at less cost; return what sends one."""
+        try:
+            self._socket.connect(target)
+        except OSError:
+            return self.sender(target)
+        return self._socket.send
+
+    def disconnect(self) -> None:
+        """Receive from anywhere again."""
+        # Python cannot say AF_UNSPEC to connect(2), which dissolves a UDP association.
+        nowhere = struct.pack(f"@H{_SOCKADDR_SIZE - 2}x", socket.AF_UNSPEC)
+        _LIBC.connect(self._socket.fileno(), nowhere, _SOCKADDR_SIZE)
+
+    def drop_audio(self, event_types: Collection[int]) -> None:
+        """Let the kernel drop most of what is not a key, or nothing when there are no keys."""
+        if event_types:
+            kernel_filter.attach(self._socket, event_types)
+        else:
+            self.keep_audio()
+
+    def keep_audio(self) -> None:
+        """Let everything through again."""
+        kernel_filter.detach(self._socket)
+
+    def close(self) -> None:
+        """Close the socket and give its port back. Idempotent."""
+        if self._socket.fileno() == -1:
+            return
+        self._reactor.removeReader(self)
+        self._socket.close()
+        self._ports.give_back(self.port)
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 once closed."""
+        return self._socket.fileno()
+
+    def doRead(self) -> None:  # noqa: N802 - Twisted's name
+        """Read one datagram and hand it on."""
+        # An ICMP error about a packet we sent is raised here too, and means nothing.
+        with suppress(OSError):
+            datagram, source = self._socket.recvfrom(_LARGEST_PACKET)
+            self._on_datagram(datagram, Address(source[0], source[1]))
+
+    def logPrefix(self) -> str:  # noqa: N802 - Twisted's name
+        """Return a name for Twisted's log."""
+        return "rtp"
+
+    def connectionLost(self, reason: object) -> None:  # noqa: ARG002, N802 - Twisted's name
+        """Close: the reactor gave the socket up."""
+        self.close()
+
+
+def _bind(ports: PortPool, host: str) -> tuple[socket.socket, int]:
+    """Bind a port of the pool, past those that other programs hold."""
+    family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
+    for _ in range(len(ports)):
+        port = ports.take()
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            sock.setblocking(False)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((host, port))
+        except OSError as error:
+            sock.close()
+            ports.give_back(port)
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            _prefer(sock, family)
+            return sock, port
+    raise NoPortLeft("every RTP port of the range is in use")
+
+
+def _prefer(sock: socket.socket, family: socket.AddressFamily) -> None:
+    """Ask routers to hurry voice along (RFC 4594); not every system lets us."""
+    with suppress(OSError):
+        if family == socket.AF_INET:
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _EXPEDITED_FORWARDING)
+        else:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _EXPEDITED_FORWARDING)
