@@ -51,11 +51,12 @@ async def finish_attempt(
     brand: str | None = None,
     last4: str | None = None,
 ) -> bool:
-    """Commit how an attempt ended, with its event. Return False when it had ended before.
+    """Commit how an attempt ended, with its event.
 
+    Return False when it had ended before, or was never begun in this ledger.
     `UNKNOWN` keeps it open, to be inquired about. What the gateway says beside the end is
     left out where an event would refuse it: an end is never lost for its decoration.
-    Raise `LedgerUnavailableError`, `LookupError` for a key that was never begun.
+    Raise `LedgerUnavailableError`.
     """
     if state is AttemptState.PENDING:
         raise ValueError("an attempt does not end as pending")
@@ -117,7 +118,8 @@ async def _end(
     if row is None:
         found = await connection.execute(select(payment_attempts.c.state).where(of_key))
         if found.scalar_one_or_none() is None:
-            raise LookupError("no attempt was begun with this key")
+            # A notice may tell of another system's payment at the same gateway.
+            log.error("attempt-not-known", attempt=key, state=state)
         return None
     if state is AttemptState.SUCCEEDED:
         await connection.execute(

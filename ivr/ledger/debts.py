@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from sqlalchemy import Row, exists, func, select
@@ -104,8 +104,12 @@ def _debt(row: Row[tuple[object, ...]]) -> Debt:
     )
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 async def add_debts(
-    database: Database, now: Callable[[], datetime], added: Sequence[NewDebt]
+    database: Database, added: Sequence[NewDebt], now: Callable[[], datetime] = _utc_now
 ) -> int:
     """Load debts, all or none; one with a known reference is brought up to date.
 

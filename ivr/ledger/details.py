@@ -13,25 +13,17 @@ from enum import StrEnum
 from typing import Final
 
 from ivr.ledger.card_shape import holds_card_number
-from ivr.vocabulary import EntryError, Result
+from ivr.vocabulary import Capture, EntryError, Result
 
 KNOWN_BRANDS: Final = frozenset(
     {
-        "amex", "cb", "diners", "discover", "jcb", "maestro", "mastercard", "unionpay",
-        "visa", "unknown",
+        "amex", "cartes-bancaires", "diners", "discover", "jcb", "maestro", "mastercard",
+        "unionpay", "visa", "unknown",
     }
 )  # fmt: skip
 LARGEST_AMOUNT: Final = 10**12 - 1
 """In minor units; one digit less than the shortest card number."""
 MASKED_EXPIRY: Final = "**/**"
-
-
-class Capture(StrEnum):
-    """Where the entry of a field stands."""
-
-    WAITING = "waiting"
-    KEYING = "keying"
-    COMPLETE = "complete"
 
 
 class Direction(StrEnum):
@@ -167,19 +159,19 @@ class EventDetail:
 
 def safe_reference(reference: str | None) -> str | None:
     """Return a gateway's reference, or None for one that an event would refuse."""
-    if reference is None or not _REFERENCE(reference):
-        return None
-    return reference
+    return None if reference is None or not _REFERENCE(str(reference)) else str(reference)
 
 
 def safe_word(word: str | None) -> str | None:
     """Return a gateway's code or advice, or None for one that an event would refuse."""
-    return word if word is not None and _WORD(word) else None
+    return None if word is None or not _WORD(str(word)) else str(word)
 
 
 def safe_brand(brand: str | None) -> str | None:
     """Return a brand's name, `unknown` for one that is not of the list."""
-    return brand if brand is None or brand in KNOWN_BRANDS else "unknown"
+    if brand is None:
+        return None
+    return str(brand) if brand in KNOWN_BRANDS else "unknown"
 
 
 def safe_last4(last4: str | None) -> str | None:

@@ -25,7 +25,8 @@ class Webhook:
     id: int
     gateway: str
     headers: Mapping[str, str]
-    body: bytes
+    body: str
+    """The text as it came: encoded as UTF-8 it is what was signed."""
     received_at: datetime
 
 
@@ -75,7 +76,7 @@ async def unhandled_webhooks(database: Database, most: int = 100) -> list[Webhoo
     )
     async with database.read() as connection:
         return [
-            Webhook(row.id, row.gateway, row.headers, row.body.encode(), row.received_at)
+            Webhook(row.id, row.gateway, row.headers, row.body, row.received_at)
             for row in await connection.execute(query)
         ]
 
@@ -84,7 +85,6 @@ async def mark_webhook(
     database: Database,
     now: Callable[[], datetime],
     webhook_id: int,
-    *,
     notice_id: str | None,
     outcome: str,
 ) -> bool:
