@@ -1,0 +1,66 @@
+"""Why a request is not processed, found before anything is done with it (RFC 3261 §8.2)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ivr.sip.grammar import quote
+from ivr.sip.message import VERSION, Request
+from ivr.sip.statuses import KNOWN_METHODS
+from ivr.sip.uri import SIP_SCHEMES
+
+BODY_TYPE = "application/sdp"
+ACCEPT = ("Accept", BODY_TYPE)
+_SCHEMES = SIP_SCHEMES | {"tel"}
+_ACCEPTABLE = frozenset({BODY_TYPE, "application/*", "*/*"})
+
+
+class Reply(NamedTuple):
+    """What to answer: a status, headers, and the phrase, "" for the usual one."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    reason: str = ""
+
+
+def warning(agent: str, text: str) -> tuple[str, str]:
+    """Return a Warning header that says `text` to a human (RFC 3261 §20.43)."""
+    return ("Warning", f"399 {agent} {quote(text)}")
+
+
+def inspect(request: Request, allowed: Sequence[str]) -> Reply | None:
+    """Return why `request` is refused whatever the state, None when it may be processed.
+
+    `allowed` are the methods that are processed. Raise MalformedMessageError.
+    """
+    if request.version != VERSION:
+        return Reply(505)
+    if request.method not in allowed:
+        status = 405 if request.method in KNOWN_METHODS else 501
+        return Reply(status, (("Allow", ", ".join(allowed)),))
+    if request.uri.scheme not in _SCHEMES:
+        return Reply(416)
+    # RFC 3261 §8.2.2.3: a CANCEL is taken whatever it requires.
+    if "Require" in request.headers and request.method != "CANCEL":
+        # No extension is implemented, so none of those required is.
+        wanted = ", ".join(request.headers.values("Require"))
+        return Reply(420, (("Unsupported", wanted),)) if wanted else None
+    return _inspect_body(request) if request.method == "INVITE" else None
+
+
+def _inspect_body(invite: Request) -> Reply | None:
+    headers = invite.headers
+    if "Content-Encoding" in headers:
+        codings = {value.lower() for value in headers.values("Content-Encoding")}
+        if codings - {"identity"}:
+            return Reply(415, (("Accept-Encoding", "identity"),))
+    if invite.body and _media_type(headers.get("Content-Type", BODY_TYPE)) != BODY_TYPE:
+        return Reply(415, (ACCEPT,))
+    if "Accept" in headers:
+        ranges = {_media_type(value) for value in headers.values("Accept")}
+        if not ranges & _ACCEPTABLE:
+            return Reply(406, (ACCEPT,))
+    return None
+
+
+def _media_type(value: str) -> str:
+    return value.partition(";")[0].replace(" ", "").replace("\t", "").lower()

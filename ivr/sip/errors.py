@@ -1,0 +1,40 @@
+"""What the SIP stack raises.
+
+SipError
+├── MalformedMessageError     a datagram, or a header looked into later, breaks the grammar
+├── NotAcceptableHereError    raised by a call handler: a re-INVITE cannot be accepted
+└── CallStateError            the application asked for something the call's state forbids
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ivr.sip.message import Request
+
+
+class SipError(Exception):
+    """Base of all errors of this package."""
+
+
+class MalformedMessageError(SipError):
+    """Text that is not what RFC 3261 §25 allows.
+
+    `request` is what could be read of the request, when enough was read to
+    answer it 400; None when the datagram can only be dropped. The message names
+    the fault and never quotes the datagram.
+    """
+
+    def __init__(self, fault: str, request: Request | None = None) -> None:
+        super().__init__(fault)
+        self.fault = fault
+        self.request = request
+
+
+class NotAcceptableHereError(SipError):
+    """The session offered in a re-INVITE is refused: 488, with the message as Warning."""
+
+
+class CallStateError(SipError):
+    """An answered call was answered, rung or rejected again."""

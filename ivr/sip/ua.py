@@ -1,0 +1,325 @@
+"""The user agent server: from datagrams to calls and back (RFC 3261 §8.2, §12, §13, §15).
+
+A request that is refused before anything is done with it leaves no state: each
+of its copies is refused alike, with the same To tag (§8.2.7). So neither a
+scanner nor a flood of calls while draining costs memory.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterable
+
+import structlog
+from twisted.internet.defer import Deferred
+
+from ivr.clock import Clock
+from ivr.sip.address import Address, DatagramSender
+from ivr.sip.admission import ACCEPT, Reply, inspect, warning
+from ivr.sip.call import IncomingCall, printable
+from ivr.sip.client_transaction import ClientTransactions, new_branch
+from ivr.sip.dialog import Dialog, DialogId, contact_of, dialog_id
+from ivr.sip.errors import MalformedMessageError
+from ivr.sip.message import Request, Response
+from ivr.sip.parser import parse
+from ivr.sip.registrar import Registrar
+from ivr.sip.responder import Responder
+from ivr.sip.server_transaction import ServerTransactions
+from ivr.sip.timers import Lingering
+
+log = structlog.get_logger()
+
+RING_AGAIN = 60.0
+"""Seconds between two 180, so that proxies do not give the call up (§13.3.1.1)."""
+FULL_RETRY_AFTER = 5
+"""Seconds a caller is asked to wait when `max_calls` are up."""
+_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
+_KEEP_ALIVE = b"\r\n\r\n"
+
+
+class UserAgent:
+    """Answers calls, and keeps registrations when given a `Registrar`.
+
+    `local` is the address others reach us at: it goes into Contact and Via.
+    `on_call` gets each new call, after 100 was sent, and sets its handler.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        sender: DatagramSender,
+        *,
+        local: Address,
+        on_call: Callable[[IncomingCall], None],
+        registrar: Registrar | None = None,
+        server_name: str = "Solde",
+        max_calls: int | None = None,
+    ) -> None:
+        self.clock = clock
+        self.name = server_name
+        self.local = local
+        self._sender = sender
+        self._on_call = on_call
+        self._registrar = registrar
+        self._max_calls = max_calls
+        self._retry_after: int | None = None
+        self._secret = secrets.token_bytes(16)
+        self._methods = _METHODS if registrar is None else (*_METHODS, "REGISTER")
+        self._abilities = (
+            ("Allow", ", ".join(self._methods)),
+            ("Supported", ""),
+            ("Server", server_name),
+        )
+        self._servers = ServerTransactions(clock, self._send)
+        self._clients = ClientTransactions(clock, self._send)
+        self._ringing: Lingering[DialogId] = Lingering(clock, RING_AGAIN, self._ring_again)
+        self._calls: dict[DialogId, IncomingCall] = {}
+        self._closing: set[DialogId] = set()
+        self._waiting: list[Deferred[None]] = []
+
+    # For the application:
+
+    @property
+    def live_calls(self) -> int:
+        """How many calls have not ended."""
+        return len(self._calls)
+
+    def drain(self, retry_after: int) -> None:
+        """From now on refuse new calls with 503 and Retry-After, in seconds."""
+        self._retry_after = retry_after
+
+    def when_idle(self) -> Deferred[None]:
+        """Return what fires when no call is live and every BYE was answered or given up."""
+        waiting: Deferred[None] = Deferred()
+        self._waiting.append(waiting)
+        self._check_idle()
+        return waiting
+
+    def close(self) -> None:
+        """End every call at once, with one BYE or 503, and cancel all timers."""
+        for call in list(self._calls.values()):
+            call.shut_down()
+        self._servers.close()
+        self._clients.close()
+        self._ringing.clear()
+        self._closing.clear()
+        self._check_idle()
+
+    def datagram_received(self, data: bytes, source: Address) -> None:
+        """Process one datagram. Never raises."""
+        try:
+            self._receive(data, source)
+        except Exception:
+            log.exception("sip-datagram-failed")
+
+    # For calls (`CallHost`):
+
+    def session_headers(self, request: Request) -> Iterable[tuple[str, str]]:
+        """Return what makes a dialog of a response to INVITE (§12.1.1), and our abilities."""
+        scheme = "sips" if request.uri.scheme == "sips" else "sip"
+        lines = [("Record-Route", line) for line in request.headers.lines("Record-Route")]
+        lines.append(("Contact", f"<{scheme}:{self.local.in_uri()}>"))
+        lines.extend(self._abilities)
+        return lines
+
+    def rings(self, dialog: DialogId) -> None:
+        """Repeat the 180 of that call every minute."""
+        self._ringing.add(dialog)
+
+    def hang_up(
+        self, dialog: Dialog, headers: Iterable[tuple[str, str]], *, once: bool
+    ) -> None:
+        """Send BYE; repeat it until it is answered unless `once`."""
+        via = f"SIP/2.0/UDP {self.local.in_uri()};branch={new_branch()};rport"
+        request, to = dialog.request("BYE", via, headers)
+        if once:
+            self._send(request.render(), to)
+            return
+        ended = dialog.id
+        self._closing.add(ended)
+
+        def done(response: Response | None) -> None:
+            status = None if response is None else response.status
+            if status is None or status >= 300:
+                log.info("sip-bye-not-accepted", call_id=printable(ended[0]), status=status)
+            self._closing.discard(ended)
+            self._check_idle()
+
+        self._clients.begin(request, to, done)
+
+    def call_ended(self, call: IncomingCall, dialog: DialogId) -> None:
+        """Forget a call."""
+        if self._calls.get(dialog) is call:
+            del self._calls[dialog]
+            self._check_idle()
+
+    # Inside:
+
+    def _send(self, data: bytes, to: Address) -> bool:
+        try:
+            self._sender.send(data, to)
+        except OSError as error:
+            # As good as a lost datagram: whatever matters is repeated.
+            log.warning("sip-datagram-not-sent", error=type(error).__name__, size=len(data))
+            return False
+        return True
+
+    def _receive(self, data: bytes, source: Address) -> None:
+        if not data.strip(b"\r\n"):
+            if data == _KEEP_ALIVE:  # a ping (RFC 5626 §3.5.1)
+                self._send(b"\r\n", source)
+            return
+        try:
+            message = parse(data)
+        except MalformedMessageError as error:
+            self._malformed(error.request, source, error.fault)
+            return
+        if isinstance(message, Response):
+            if not self._clients.response(message):
+                log.debug("sip-stray-response", status=message.status)
+            return
+        try:
+            self._request(message, source)
+        except MalformedMessageError as error:
+            self._malformed(message, source, error.fault)
+
+    def _malformed(self, request: Request | None, source: Address, fault: str) -> None:
+        method = None if request is None else printable(request.method)
+        log.info("sip-malformed", fault=fault, method=method)
+        if request is not None and request.method != "ACK":
+            responder = Responder(request, source)
+            if responder.has_via:
+                self._refuse(request, responder, Reply(400, reason=fault))
+
+    def _refuse(self, request: Request, responder: Responder, reply: Reply) -> None:
+        """Answer without keeping anything; the To tag is the same for each copy."""
+        headers = request.headers
+        same = " ".join(headers.get(name) for name in ("Call-ID", "CSeq", "From", "Via"))
+        tag = hashlib.blake2b(
+            same.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=8
+        )
+        data = responder.render(
+            reply.status,
+            tag=tag.hexdigest(),
+            reason=reply.reason,
+            headers=(*reply.headers, ("Server", self.name)),
+        )
+        self._send(data, responder.destination)
+
+    def _request(self, request: Request, source: Address) -> None:
+        if request.method == "ACK":
+            self._acknowledge(request)
+            return
+        known = self._servers.find(request)
+        if known is not None:
+            known.repeat()
+            return
+        responder = Responder(request, source)
+        reply = inspect(request, self._methods)
+        if reply is None:
+            reply = self._process(request, responder, source)
+        if reply is not None:
+            self._refuse(request, responder, reply)
+
+    def _acknowledge(self, ack: Request) -> None:
+        transaction = self._servers.find(ack)
+        if transaction is not None and transaction.acknowledged():
+            return
+        call = self._calls.get(dialog_id(ack))
+        if call is not None:
+            call.acknowledged(ack)
+
+    def _process(self, request: Request, responder: Responder, source: Address) -> Reply | None:
+        """Do what the request asks; return an answer that is to be sent without state."""
+        if request.method == "CANCEL":
+            return self._cancel(request, responder)
+        if request.method == "REGISTER" and self._registrar is not None:
+            reply = self._registrar.register(request, source)
+            transaction = self._servers.begin(request, responder, new_tag())
+            transaction.respond(reply.status, reason=reply.reason, headers=reply.headers)
+            return None
+        if request.to.tag:
+            return self._in_dialog(request, responder, source)
+        if request.method == "INVITE":
+            return self._invite(request, responder, source)
+        return self._options() if request.method == "OPTIONS" else Reply(481)
+
+    def _invite(self, request: Request, responder: Responder, source: Address) -> Reply | None:
+        if self._servers.is_merged(request):
+            return Reply(482)
+        refusal = self._refusal_of_new_calls()
+        if refusal is not None:
+            return refusal
+        tag = new_tag()
+        dialog = Dialog(request, tag, source)
+        transaction = self._servers.begin(request, responder, tag)
+        transaction.respond(100)
+        call = IncomingCall(self, request, source, dialog, transaction)
+        self._calls[dialog.id] = call
+        call.start(self._on_call)
+        return None
+
+    def _in_dialog(
+        self, request: Request, responder: Responder, source: Address
+    ) -> Reply | None:
+        key = dialog_id(request)
+        call = self._calls.get(key)
+        if call is None:
+            # Both may hang up at once: the BYE that crosses ours is right too.
+            return Reply(200 if request.method == "BYE" and key in self._closing else 481)
+        if call.dialog.is_stale(request):
+            return Reply(500, reason="Out Of Order CSeq")
+        call.dialog.remote_cseq = request.cseq.number
+        if request.method == "OPTIONS":
+            return Reply(200, (ACCEPT, *self._abilities))
+        if request.method == "BYE":
+            self._servers.begin(request, responder, "").respond(200)
+            call.hung_up()
+            return None
+        reply = call.refusal_of_reinvite()
+        if reply is None:
+            contact_of(request)  # a malformed one is refused before anything changes
+            transaction = self._servers.begin(request, responder, "")
+            call.reinvited(request, source, transaction)
+        return reply
+
+    def _cancel(self, request: Request, responder: Responder) -> Reply | None:
+        invite = self._servers.find(request, "INVITE")
+        if invite is None:
+            return Reply(481)
+        # RFC 3261 §9.2: the same To tag as in the responses to the INVITE.
+        self._send(responder.render(200, tag=invite.tag), responder.destination)
+        if invite.on_cancel is not None:
+            invite.on_cancel()
+        return None
+
+    def _options(self) -> Reply:
+        refusal = self._refusal_of_new_calls()
+        status = 200 if refusal is None else refusal.status
+        languages = (("Accept-Encoding", "identity"), ("Accept-Language", "en"))
+        extra = () if refusal is None else refusal.headers
+        return Reply(status, (ACCEPT, *languages, *self._abilities, *extra))
+
+    def _refusal_of_new_calls(self) -> Reply | None:
+        if self._retry_after is not None:
+            why, seconds = "Draining: no new calls", self._retry_after
+        elif self._max_calls is not None and len(self._calls) >= self._max_calls:
+            why, seconds = "All lines are busy", FULL_RETRY_AFTER
+        else:
+            return None
+        return Reply(503, (("Retry-After", str(seconds)), warning(self.name, why)))
+
+    def _ring_again(self, dialog: DialogId) -> None:
+        call = self._calls.get(dialog)
+        if call is not None and call.still_ringing():
+            self._ringing.add(dialog)
+
+    def _check_idle(self) -> None:
+        if not self._calls and not self._closing:
+            waiting, self._waiting = self._waiting, []
+            for one in waiting:
+                one.callback(None)
+
+
+def new_tag() -> str:
+    """Return a tag no other dialog has."""
+    return secrets.token_hex(8)
