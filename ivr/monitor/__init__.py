@@ -1,0 +1,1 @@
+"""The web side: HTTP API, event stream, metrics and the live page. It never sees a card."""

@@ -1,0 +1,109 @@
+"""The web side, put together: endpoints, page, headers, refusals."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ivr.ledger.database import Database
+from ivr.monitor.api import Api
+from ivr.monitor.authentication import Keys
+from ivr.monitor.endpoint import Endpoint, Handler
+from ivr.monitor.health import Health
+from ivr.monitor.metrics import metrics_response
+from ivr.monitor.models import WebhookKept
+from ivr.monitor.openapi import document
+from ivr.monitor.page import Page
+from ivr.monitor.problems import HANDLERS
+from ivr.monitor.security_headers import SecurityHeaders
+from ivr.monitor.stream import Waker
+from ivr.monitor.webhooks import Webhooks
+
+
+def create_app(
+    database: Database,
+    *,
+    tokens: Sequence[str],
+    gateways: Sequence[str] = ("stripe",),
+    timezone: str = "Europe/Paris",
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    heartbeat: float = 15.0,
+) -> Starlette:
+    """Return the monitor over a ledger.
+
+    `tokens` open the API and the page; `gateways` are those whose webhooks are taken in;
+    `timezone` says when the day of the indicators begins; `heartbeat` is in seconds.
+    Raise `ValueError` without a token and `ZoneInfoNotFoundError` for an unknown time zone.
+    """
+    keys = Keys(tokens)
+    waker = Waker(database)
+    api = Api(database, waker, now=now, zone=ZoneInfo(timezone), heartbeat=heartbeat)
+    endpoints = [
+        *api.endpoints(),
+        *Health(database).endpoints(),
+        Endpoint(
+            "/webhooks/{gateway}",
+            "keepWebhook",
+            "A notice from a payment gateway",
+            Webhooks(database, gateways, now).keep,
+            WebhookKept,
+            method="POST",
+            status=202,
+            problems=(404, 413),
+            public=True,
+            takes_body=True,
+        ),
+    ]
+    described = document(endpoints)
+
+    async def openapi(_request: Request) -> Response:
+        return JSONResponse(described)
+
+    async def metrics(request: Request) -> Response:
+        return await metrics_response(database, request)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        waking = asyncio.create_task(waker.run())
+        try:
+            yield
+        finally:
+            waker.close()
+            waking.cancel()
+            await asyncio.wait([waking])
+
+    app = Starlette(
+        routes=[
+            *(
+                Route(
+                    one.path,
+                    one.handler if one.public else _guarded(keys, one.handler),
+                    methods=[one.method],
+                )
+                for one in endpoints
+            ),
+            Route("/openapi.json", openapi),
+            Route("/metrics", _guarded(keys, metrics)),
+            *Page(keys).routes(),
+        ],
+        middleware=[Middleware(SecurityHeaders)],
+        exception_handlers=HANDLERS,
+        lifespan=lifespan,
+    )
+    app.state.waker = waker
+    return app
+
+
+def _guarded(keys: Keys, handler: Handler) -> Handler:
+    async def guarded(request: Request) -> Response:
+        keys.require(request)
+        return await handler(request)
+
+    return guarded

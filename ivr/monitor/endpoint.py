@@ -1,0 +1,48 @@
+"""One line of the API: the router and the OpenAPI document are made from the same list."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ivr.monitor.queries import NoQuery
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A request header that an endpoint reads."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """An address, who may use it, what it takes and what it answers."""
+
+    path: str
+    name: str
+    summary: str
+    handler: Handler
+    answer: type[BaseModel]
+    """What is answered, or what each event of a stream carries."""
+    media_type: str = "application/json"
+    method: str = "GET"
+    status: int = 200
+    query: type[BaseModel] = NoQuery
+    headers: tuple[Header, ...] = ()
+    problems: tuple[int, ...] = field(default=())
+    """Beside 400 and 503, and 401 unless it is public."""
+    public: bool = False
+    takes_body: bool = False
+
+
+def json_response(answer: BaseModel, status: int = 200) -> Response:
+    """Return an answer as JSON."""
+    return Response(
+        answer.model_dump_json(by_alias=True), status, media_type="application/json"
+    )

@@ -1,0 +1,62 @@
+"""The live page, its files, and how a browser gets in."""
+
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ivr.monitor.authentication import Keys, remember
+from ivr.monitor.webhooks import read_body
+
+STATIC = Path(__file__).parent / "static"
+_LARGEST_FORM = 4096
+
+
+class Page:
+    """`/`: the page for whoever has the cookie, a form for the token for anyone else."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the page's own addresses."""
+        return [
+            Route("/", self._show),
+            Route("/", self._enter, methods=["POST"]),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ]
+
+    async def _show(self, request: Request) -> Response:
+        token = request.query_params.get("token")
+        if token is not None:
+            return self._let_in(request, token)
+        if self._keys.has_cookie(request):
+            return FileResponse(STATIC / "page.html")
+        if "text/html" in request.headers.get("accept", ""):
+            return _form()
+        self._keys.require(request)
+        return FileResponse(STATIC / "page.html")
+
+    async def _enter(self, request: Request) -> Response:
+        form = parse_qs((await read_body(request, _LARGEST_FORM)).decode(errors="replace"))
+        return self._let_in(request, form.get("token", [""])[0].strip())
+
+    def _let_in(self, request: Request, token: str) -> Response:
+        """Send the browser on to an address that does not show the token."""
+        if not self._keys.knows(token):
+            return _form()
+        answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
+        remember(answer, token, secure=request.url.scheme == "https")
+        return answer
+
+
+def _form() -> Response:
+    return FileResponse(
+        STATIC / "sign-in.html",
+        HTTPStatus.UNAUTHORIZED,
+        {"WWW-Authenticate": 'Bearer realm="solde"'},
+    )

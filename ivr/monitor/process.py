@@ -1,0 +1,24 @@
+"""The web side as a process."""
+
+from collections.abc import Sequence
+
+from ivr.ledger.database import open_database
+from ivr.ledger.schema import check_schema
+from ivr.monitor.app import create_app
+from ivr.monitor.server import listen, serve
+from ivr.settings import Settings
+
+
+async def run(settings: Settings, tokens: Sequence[str]) -> None:
+    """Serve the monitor until SIGTERM or SIGINT.
+
+    Raise `ListenError` when the port is taken, `LedgerUnavailableError` when the ledger
+    cannot be read or has not been migrated.
+    """
+    database = open_database(settings.ledger_url)
+    try:
+        await check_schema(database)
+        app = create_app(database, tokens=tokens, timezone=settings.node.timezone)
+        await serve(app, listen(settings.monitor.host, settings.monitor.port))
+    finally:
+        await database.close()
