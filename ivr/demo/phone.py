@@ -4,14 +4,15 @@ pyVoIP is licensed under the GPL, version 3. It is imported by this module only,
 runs only as a process of its own (`python -m ivr.demo.phone`), never inside the server's.
 `ivr.demo.phone_client` starts it and talks with it, in the words of `ivr.demo.phone_desk`.
 
-What is pyVoIP's is left as naive as it is. Added are only what it cannot do at all
-(telephone-events, RFC 4733), what it spoils (it keeps 8 bits of what it hears), and what it
-hides (which final response ended a call).
+What is pyVoIP's is left as naive as it is. Changed are only what it cannot do at all
+(telephone-events, RFC 4733; an ACK that acknowledges), what it spoils (it keeps 8 bits of what
+it hears), and what it hides (which final response ended a call).
 """
 
 import contextlib
 import logging
 import os
+import re
 import socket
 import sys
 import threading
@@ -176,6 +177,15 @@ class Call(VoIP.VoIPCall):
 class Signalling(SIP.SIPClient):
     """pyVoIP's SIP, which reports the final responses that pyVoIP passes over."""
 
+    def gen_ack(self, request: SIP.SIPMessage) -> str:
+        """Return pyVoIP's ACK, within the dialog of the response (RFC 3261 §13.2.2.4).
+
+        pyVoIP draws a new To tag for each ACK, so that it acknowledges nothing and a correct
+        server ends the call after 32 seconds.
+        """
+        far_tag = request.headers["To"]["tag"]
+        return re.sub(r"(?m)^(To: .*;tag=).*$", rf"\g<1>{far_tag}\r", super().gen_ack(request))
+
     def parse_message(self, message: SIP.SIPMessage) -> None:
         """Report and acknowledge a refused INVITE; everything else is pyVoIP's.
 
@@ -253,13 +263,12 @@ class Phone(VoIP.VoIPPhone):
 
     def hang_up(self) -> None:
         """End the call. Raise ValueError when none was answered; pyVoIP has no CANCEL."""
+        if self.current is None:
+            raise ValueError("no call is answered")
         try:
-            if self.current is not None:
-                self.current.hangup()
-                return
-        except VoIP.InvalidStateError:
-            pass
-        raise ValueError("no call is answered")
+            self.current.hangup()
+        except VoIP.InvalidStateError as error:
+            raise ValueError("no call is answered") from error
 
     def refused(self, response: SIP.SIPMessage) -> None:
         """Report once that `response` refused a call, and forget the call."""
@@ -276,11 +285,10 @@ class Phone(VoIP.VoIPPhone):
 
     def request_port(self, blocking: bool = True) -> int:  # noqa: ARG002 - pyVoIP's signature
         """Return an even port that is free now; pyVoIP draws one that may be taken."""
-        while True:
-            port = _free_port(self.myIP)
-            if port % 2 == 0:
-                self.assignedPorts.append(port)
-                return port
+        while (port := _free_port(self.myIP)) % 2:
+            pass
+        self.assignedPorts.append(port)
+        return port
 
     def leave(self) -> None:
         """Hang up and deregister if that can be done soon, whatever pyVoIP waits for."""
@@ -313,7 +321,14 @@ def main(
         "error", do=None, reason=f"{failed.exc_type.__name__} in a thread of pyVoIP"
     )
     host, _, port = registrar.rpartition(":")
-    phone = Phone(host, int(port), user, os.environ[password_env], record)
+    try:
+        phone = Phone(host, int(port), user, os.environ[password_env], record)
+    except KeyError as error:
+        raise click.ClickException(f"{password_env} is not set") from error
+    except (ValueError, OSError) as error:
+        raise click.ClickException(
+            f"cannot reach the registrar {registrar}: {error}"
+        ) from error
     serve(phone, sys.stdin, number)
     phone.leave()
     os._exit(0)  # pyVoIP's timers would keep the process for minutes
@@ -322,15 +337,13 @@ def main(
 def _address_towards(host: str, port: int) -> str:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((host, port))
-        address: str = probe.getsockname()[0]
-        return address
+        return str(probe.getsockname()[0])
 
 
 def _free_port(address: str) -> int:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((address, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":
