@@ -30,7 +30,7 @@ def read_intent(
     `settled`: it is old enough that nobody is still working on it, so what was begun
     and has neither succeeded nor failed was not charged.
     """
-    card = _charged_card(intent) or card
+    card = card or _charged_card(intent)
     currency = intent.currency.upper()
     if intent.status == "succeeded":
         return Result(
@@ -90,13 +90,19 @@ def read_method(method: stripe.PaymentMethod) -> CardSummary | None:
     )
 
 
-def read_end(failure: Failure, card: CardSummary | None = None) -> Result:
+def read_end(
+    failure: Failure, card: CardSummary | None = None, *, about: str | None = None
+) -> Result:
     """Return the end that a failed request has.
 
-    Raise `GatewayConfigurationError`, `RequestRefusedError` or `KeyReusedError`
-    where nothing was done and nobody decided.
+    `about` is the payment the request would have changed. Raise
+    `GatewayConfigurationError`, `RequestRefusedError` or `KeyReusedError` where
+    nothing was done and nobody decided.
     """
     if failure.kind is FailureKind.CONFIGURATION:
+        if about is not None and failure.raw.get("status") == "400":
+            # Stripe has no code for it when the amount is more than what is left.
+            raise RequestRefusedError(failure.cause + _request_id(failure))
         raise GatewayConfigurationError(failure.cause + _request_id(failure))
     if failure.kind is FailureKind.REFUSED:
         raise RequestRefusedError(failure.cause + _request_id(failure))

@@ -14,20 +14,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
-import httpx
 import stripe
+
+from payment_gateway.stripe_http import ConnectionFailedError
 
 _FIRST_PAUSE = 0.5
 _RAW_CARD = "credit card numbers directly"
 """In the message with which Stripe refuses card numbers from accounts not enabled for them."""
 
-_NEVER_SENT = (
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.UnsupportedProtocol,
-    httpx.LocalProtocolError,
-)
 _REFUSED_CODES = frozenset(
     {
         "amount_too_large",
@@ -144,13 +138,9 @@ def read_failure(error: Exception) -> Failure:
     """Read what went wrong, and whether the request may have been processed."""
     if not isinstance(error, stripe.StripeError):
         return Failure(FailureKind.UNCLEAR, {"bug": type(error).__name__})
-    if isinstance(error, stripe.APIConnectionError):
-        kind = (
-            FailureKind.NOT_PROCESSED
-            if isinstance(error.__cause__, _NEVER_SENT)
-            else FailureKind.UNCLEAR
-        )
-        return Failure(kind, {"connection": type(error.__cause__).__name__}, final=False)
+    if isinstance(error, ConnectionFailedError):
+        kind = FailureKind.UNCLEAR if error.sent else FailureKind.NOT_PROCESSED
+        return Failure(kind, {"connection": error.fault}, final=False)
     raw = _raw(error)
     kind = _kind(error, raw)
     retried = (FailureKind.UNCLEAR, FailureKind.NOT_PROCESSED)

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-import httpx
 import stripe
 
 from payment_gateway import stripe_requests as requests
@@ -15,8 +14,8 @@ from payment_gateway.quiet import quiet_loggers, refuse_stripe_log
 from payment_gateway.results import CardSummary, Notice
 from payment_gateway.stripe_answers import read_event, read_method
 from payment_gateway.stripe_calls import Failure, ask
+from payment_gateway.stripe_http import HttpClient
 
-_CONNECT_TIMEOUT = 5.0
 _WEBHOOK_TOLERANCE = 300
 
 T = TypeVar("T")
@@ -48,9 +47,7 @@ class StripeConnection:
         _check_address(api_base)
         # It would write an identifier to the home directory and send it along.
         stripe.enable_telemetry = False
-        self._http = stripe.HTTPXClient(
-            timeout=httpx.Timeout(timeout, connect=min(timeout, _CONNECT_TIMEOUT))
-        )
+        self._http = HttpClient(timeout)
         self._stripe = stripe.StripeClient(
             api_key,
             http_client=self._http,
@@ -125,7 +122,7 @@ class StripeConnection:
 
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.close_async()  # type: ignore[no-untyped-call]  # the SDK's gap
+        await self._http.close_async()
 
 
 def _check_address(api_base: str) -> None:

@@ -95,7 +95,7 @@ class StripeGateway:
                 )
             )
 
-        return await self._end(send)
+        return await self._change(send, reference)
 
     async def void(self, reference: str, key: str) -> Result:
         """Give an authorised amount back. Raise `RequestRefusedError`."""
@@ -106,7 +106,7 @@ class StripeGateway:
             )
             return Result(Outcome.SUCCEEDED, reference=intent.id)
 
-        return await self._end(send)
+        return await self._change(send, reference)
 
     async def refund(self, reference: str, money: Money, key: str) -> Result:
         """Pay back, in parts if asked. Raise `RequestRefusedError`."""
@@ -118,7 +118,7 @@ class StripeGateway:
             )
             return answers.read_refund(refund, reference)
 
-        return await self._end(send)
+        return await self._change(send, reference)
 
     async def store(self, card: Card, key: str) -> Result:
         """Keep the card at Stripe for instalments; the token is `customer/payment method`."""
@@ -220,6 +220,12 @@ class StripeGateway:
     ) -> Result:
         answer = await self._api.ask(send)
         return answers.read_end(answer, summary) if isinstance(answer, Failure) else answer
+
+    async def _change(self, send: Callable[[], Awaitable[Result]], reference: str) -> Result:
+        answer = await self._api.ask(send)
+        if isinstance(answer, Failure):
+            return answers.read_end(answer, about=reference)
+        return answer
 
     @staticmethod
     def _not_known(answer: Result | Failure, reference: str | None) -> Result:
