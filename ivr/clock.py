@@ -28,6 +28,10 @@ class Clock(Protocol):
         """Return the time in seconds; only differences mean anything."""
 
     def callLater(  # noqa: N802 - Twisted's name
-        self, delay: float, callable: Callable[..., object], *args: object, **kw: object  # noqa: A002
+        self,
+        delay: float,
+        callable: Callable[..., object],
+        *args: object,
+        **kw: object,  # noqa: A002
     ) -> DelayedCall:
         """Call `callable` after `delay` seconds."""

@@ -24,7 +24,7 @@ _CARD_KEYS = frozenset(
     }
 )  # fmt: skip
 _RUN = re.compile(r"\d(?:[ .\-]?\d){12,}")
-_CHATTY = ("stripe", "httpx", "httpcore", "asyncio", "aiosqlite")
+_CHATTY = ("stripe", "httpx", "httpcore", "asyncio", "aiosqlite", "alembic", "uvicorn")
 
 Event = MutableMapping[str, Any]
 

@@ -10,8 +10,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -36,8 +37,18 @@ class NodeSettings(_Table):
     """`[node]`."""
 
     name: str = Field(default_factory=socket.gethostname)
+    timezone: str = "Europe/Paris"
     data_dir: Path = Path("var")
     retry_after: int = Field(30, ge=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError(f"no such time zone: {zone}") from None
+        return zone
 
 
 class LedgerSettings(_Table):

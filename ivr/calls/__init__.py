@@ -1,0 +1,1 @@
+"""One call from its first INVITE to its last event."""

@@ -151,7 +151,7 @@ class PaymentJourney:
         key = await self._menu(
             self._questions.confirm,
             self._voice.prompt(Step.CONFIRM, "lead"),
-            self._voice.amount(self._money),
+            self._voice.amount(self._money, final=False),
             self._voice.prompt(Step.CONFIRM, "with"),
             self._voice.brand(self._card.brand_name),
             self._voice.prompt(Step.CONFIRM, "ask"),

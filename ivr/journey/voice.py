@@ -31,8 +31,10 @@ class Library(Protocol):
     def prompt(self, language: str, step: str, moment: str, attempt: int = 1) -> Prompt:
         """Return the most specific prompt."""
 
-    def amount(self, language: str, amount: int, currency: str) -> Sequence[Clip]:
-        """Return a spoken amount of minor units."""
+    def amount(
+        self, language: str, amount: int, currency: str, *, final: bool = True
+    ) -> Sequence[Clip]:
+        """Return a spoken amount of minor units; `final` when it closes the sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +62,11 @@ class Voice:
         """Return what is said of a mistake, which also asks again."""
         return self.prompt(step, str(error), attempt)
 
-    def amount(self, money: Money) -> Spoken:
-        """Return the spoken amount."""
-        return Spoken(self._library.amount(self.language, money.amount, money.currency))
+    def amount(self, money: Money, *, final: bool = True) -> Spoken:
+        """Return the spoken amount; `final` when it closes the sentence."""
+        return Spoken(
+            self._library.amount(self.language, money.amount, money.currency, final=final)
+        )
 
     def brand(self, name: str) -> Spoken:
         """Return the spoken name of a card brand."""

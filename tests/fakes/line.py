@@ -42,6 +42,5 @@ class FakeLine:
         if playing is not None:
             playing.stop()
 
-    @property
     def speaking(self) -> bool:
         return self._now is not None and not self._now.finished.called

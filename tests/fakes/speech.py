@@ -23,6 +23,8 @@ class FakeLibrary:
     def prompt(self, language: str, step: str, moment: str, attempt: int = 1) -> FakePrompt:
         return FakePrompt(f"{step}.{moment}", silence(1000 * PROMPT_SECONDS))
 
-    def amount(self, language: str, amount: int, currency: str) -> list[Clip]:
+    def amount(
+        self, language: str, amount: int, currency: str, *, final: bool = True
+    ) -> list[Clip]:
         self.amounts.append((language, amount, currency))
         return [silence(1000)]

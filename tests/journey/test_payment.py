@@ -111,7 +111,7 @@ class Caller:
 
     def listen(self) -> "Caller":
         """Hear what is being said to its end."""
-        while self.line.speaking:
+        while self.line.speaking():
             self.clock.advance(0.5)
         return self
 
@@ -126,6 +126,9 @@ class Caller:
     @property
     def steps(self) -> list[Step]:
         return [step for event, step, _ in self.events if event is EventType.STEP_ENTERED]
+
+    def at(self) -> Step:
+        return self.steps[-1]
 
     @property
     def said(self) -> list[str]:
@@ -181,9 +184,9 @@ def test_a_year_keyed_in_full_is_the_same_date() -> None:
 
 def test_a_key_stops_the_prompt_and_counts() -> None:
     caller = Caller()
-    assert caller.line.speaking
+    assert caller.line.speaking()
     caller.press("2")
-    assert not caller.line.speaking
+    assert not caller.line.speaking()
     caller.press("0261234")
     assert Step.AMOUNT in caller.steps
 
@@ -194,9 +197,9 @@ def test_keys_are_taken_ahead_of_their_question_but_never_a_confirmation() -> No
     caller.press(REFERENCE)
     # The debt is still being looked up while the debtor, who knows the way, keys on.
     caller.press("1#" + VISA + EXPIRY + CODE + "1")
-    assert caller.steps[-1] is Step.REFERENCE
+    assert caller.at() is Step.REFERENCE
     caller.debts.gate.callback(DEBT)
-    assert caller.steps[-1] is Step.CONFIRM
+    assert caller.at() is Step.CONFIRM
     assert not caller.cashier.charged
     caller.press("1").listen()
     assert caller.result is Result.SUCCESS
@@ -210,14 +213,14 @@ def test_keys_pressed_ahead_of_a_mistake_are_dropped() -> None:
     assert caller.errors == [(Step.REFERENCE, EntryError.REFERENCE_UNKNOWN)]
     caller.debts.gate = None
     caller.press(REFERENCE)
-    assert caller.steps[-1] is Step.AMOUNT
+    assert caller.at() is Step.AMOUNT
 
 
 def test_an_unknown_reference_is_asked_for_again() -> None:
     caller = Caller().press("99999999").press(REFERENCE)
     assert caller.errors == [(Step.REFERENCE, EntryError.REFERENCE_UNKNOWN)]
     assert "reference.reference-unknown" in caller.said
-    assert caller.steps[-1] is Step.AMOUNT
+    assert caller.at() is Step.AMOUNT
 
 
 def test_three_mistakes_end_kindly() -> None:
@@ -258,21 +261,21 @@ def test_nine_repeats_and_is_no_mistake() -> None:
     assert not caller.errors
     assert caller.said.count("amount.lead-in") == 6
     caller.press("1")
-    assert caller.steps[-1] is Step.READY
+    assert caller.at() is Step.READY
 
 
 def test_zero_says_that_no_agent_can_be_reached_and_asks_again() -> None:
     caller = Caller().press(REFERENCE).press("0").listen()
     assert "help.agent-unavailable" in caller.said
     caller.press("1")
-    assert caller.steps[-1] is Step.READY
+    assert caller.at() is Step.READY
 
 
 def test_a_hash_after_a_field_that_closed_itself_is_dropped() -> None:
     caller = Caller().press(REFERENCE + "#")
-    assert caller.steps[-1] is Step.AMOUNT
+    assert caller.at() is Step.AMOUNT
     caller.press("1#" + VISA + "#" + EXPIRY + "#" + CODE + "#")
-    assert caller.steps[-1] is Step.CONFIRM
+    assert caller.at() is Step.CONFIRM
     assert not caller.errors
 
 
@@ -286,7 +289,7 @@ def test_a_card_can_be_corrected_before_it_is_charged() -> None:
 def test_a_debtor_may_stop_before_the_charge() -> None:
     caller = Caller().to_confirmation().press("3").listen()
     assert caller.result is Result.CALLER_DECLINED
-    assert caller.steps[-1] is Step.CANCELLED
+    assert caller.at() is Step.CANCELLED
     assert not caller.cashier.charged
 
 
@@ -371,7 +374,7 @@ def test_a_slow_gateway_is_never_silent_for_four_seconds() -> None:
     silent = longest = 0.0
     for _ in range(80):
         caller.clock.advance(0.25)
-        silent = 0.0 if caller.line.speaking else silent + 0.25
+        silent = 0.0 if caller.line.speaking() else silent + 0.25
         longest = max(longest, silent)
     assert 0 < longest < 4
     caller.cashier.waiting.callback(Charge(ChargeEnd.SUCCEEDED))

@@ -1,0 +1,77 @@
+"""What happened in one call, as events for the ledger."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from ivr.ledger.details import Direction, EventDetail
+from ivr.ledger.events import Event, call_started, new_id, transaction_created
+from ivr.vocabulary import EventType, Result, Step
+
+
+class EventSink(Protocol):
+    """Takes events to be committed; never blocks, never raises."""
+
+    def record(self, event: Event) -> None:
+        """Queue one event."""
+
+
+class Journal:
+    """The events of one call and of the transaction it carries."""
+
+    def __init__(self, sink: EventSink, now: Callable[[], datetime]) -> None:
+        self.call_id = new_id()
+        self.transaction_id = new_id()
+        self._sink = sink
+        self._now = now
+        self._step = Step.WELCOME
+
+    def call_started(self, *, caller: str, called: str, sip_call_id: str) -> None:
+        """Open the call."""
+        self._sink.record(
+            call_started(
+                self.call_id,
+                self._now(),
+                direction=Direction.INBOUND,
+                caller=caller,
+                called=called,
+                sip_call_id=sip_call_id,
+            )
+        )
+
+    def call(self, event: EventType, detail: EventDetail | None = None) -> None:
+        """Record an event of the call itself."""
+        self._sink.record(
+            Event(event, self._now(), self.call_id, detail=detail or EventDetail())
+        )
+
+    def transaction_created(self, language: str) -> None:
+        """Open the transaction that this call is to carry."""
+        self._sink.record(
+            transaction_created(
+                self.transaction_id,
+                self._now(),
+                call_id=self.call_id,
+                channel="inbound-call",
+                journey="payment",
+                language=language,
+            )
+        )
+
+    def __call__(self, event: EventType, step: Step, detail: EventDetail | None = None) -> None:
+        """Record an event of the transaction, at `step` of the journey."""
+        self._step = step
+        self._sink.record(
+            Event(
+                event,
+                self._now(),
+                self.call_id,
+                self.transaction_id,
+                step,
+                detail or EventDetail(),
+            )
+        )
+
+    def transaction_ended(self, result: Result) -> None:
+        """Close the transaction at the step it has reached."""
+        self(EventType.TRANSACTION_ENDED, self._step, EventDetail(result=result))

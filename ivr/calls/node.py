@@ -1,0 +1,244 @@
+"""One ivr node: all parts built, wired, started, drained and stopped."""
+
+import gc
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Protocol, cast
+from zoneinfo import ZoneInfo
+
+import structlog
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+
+from ivr.aio import deferred, future
+from ivr.calls.cashier import CashDesk
+from ivr.calls.gateways import open_gateway
+from ivr.calls.inbound import Surroundings
+from ivr.calls.notices import NoticeReader
+from ivr.calls.recovery import Recovery
+from ivr.calls.switchboard import Switchboard
+from ivr.journey.questions import questions
+from ivr.ledger.database import Database, open_database
+from ivr.ledger.debts import Debt
+from ivr.ledger.schema import check_schema
+from ivr.ledger.writer import LedgerWriter
+from ivr.media.leg import MediaLeg, MediaNode
+from ivr.media.playout import Playout
+from ivr.media.ports import PortPool
+from ivr.media.udp import SocketReactor
+from ivr.resources import shipped
+from ivr.settings import Settings
+from ivr.sip.address import Address
+from ivr.sip.registrar import Registrar
+from ivr.sip.ua import UserAgent
+from ivr.sip.udp import DatagramReactor, ListeningPort, listen
+from ivr.speech.library import Library
+from payment_gateway.interface import Gateway
+
+_log = structlog.get_logger(__name__)
+
+_NOTICES_EVERY = 2.0  # seconds between two looks at the gateway's webhooks
+
+
+class NodeReactor(SocketReactor, DatagramReactor, Protocol):
+    """The parts of Twisted's reactor that a node needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LedgerDebts:
+    """The ledger's debts, awaited from Twisted."""
+
+    ledger: LedgerWriter
+
+    def find(self, reference: str) -> Deferred[Debt | None]:
+        return deferred(self.ledger.find_debt(reference))
+
+
+class Node:
+    """A running telephone side. Make one with `start`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: NodeReactor,
+        database: Database,
+        ledger: LedgerWriter,
+        gateway: Gateway,
+        library: Library,
+    ) -> None:
+        self._settings = settings
+        self._database = database
+        self._ledger = ledger
+        self._gateway = gateway
+        zone = ZoneInfo(settings.node.timezone)
+
+        def today() -> date:
+            return datetime.now(zone).date()
+
+        self._cash_desk = CashDesk(
+            reactor,
+            ledger,
+            gateway,
+            settings.gateway.deadline,
+            settings.gateway.statement_suffix,
+        )
+        self._playout = Playout(reactor)
+        around = Surroundings(
+            clock=reactor,
+            now=_now,
+            events=ledger,
+            debts=_LedgerDebts(ledger),
+            cash_desk=self._cash_desk,
+            library=library,
+            questions=questions(settings, today),
+        )
+        public = settings.sip.public_host or _own_address(settings.sip.host)
+        self._media = MediaNode(
+            reactor=reactor,
+            playout=self._playout,
+            ports=PortPool(settings.media.first_port, settings.media.last_port),
+            host=settings.sip.host,
+            public_host=public,
+        )
+        self._switchboard = Switchboard(
+            around,
+            {number.number: number.language for number in settings.numbers},
+            self._open_leg,
+            settings.node.retry_after,
+        )
+        self._recovery = Recovery(
+            ledger,
+            gateway,
+            ledger.node,
+            _now,
+            self._cash_desk.is_running,
+            settings.gateway.inquiry_interval,
+        )
+        self._notices = NoticeReader(ledger, gateway)
+        self._regular = [
+            _regularly(reactor, self._recovery.once, settings.gateway.inquiry_interval),
+            _regularly(reactor, self._notices.once, _NOTICES_EVERY),
+        ]
+        transport, self._port, local = listen(
+            reactor, Address(settings.sip.host, settings.sip.port)
+        )
+        self._agent = UserAgent(
+            reactor,
+            transport,
+            local=Address(public, local.port),
+            on_call=self._switchboard.offered,
+            registrar=_registrar(settings, reactor),
+            max_calls=settings.sip.max_calls,
+        )
+        transport.received = self._agent.datagram_received
+
+    @classmethod
+    async def start(cls, settings: Settings, reactor: NodeReactor) -> "Node":
+        """Open the ledger, the prompts, the gateway and the ports, in that order.
+
+        Raise `LedgerUnavailableError`, `CatalogueError`, `GatewayConfigurationError` or
+        `CannotListenError`, each saying which setting to look at.
+        """
+        database = open_database(settings.ledger_url)
+        try:
+            await check_schema(database)
+            library = Library.load(_prompts(settings))
+            gateway = open_gateway(settings)
+            ledger = LedgerWriter(database, settings.node.name, _now)
+            await ledger.start()
+            await ledger.close_orphans()
+            node = cls(settings, reactor, database, ledger, gateway, library)
+        except BaseException:
+            await database.close()
+            raise
+        # What stands now stays: the collector need not walk the prompts again.
+        gc.collect()
+        gc.freeze()
+        _log.info("ivr.ready", sip=str(node.address), gateway=gateway.name, ledger=database.url)
+        return node
+
+    @property
+    def address(self) -> Address:
+        """Where SIP is listened to."""
+        return self._agent.local
+
+    async def drain(self) -> None:
+        """Refuse new calls, and wait until the live ones have ended."""
+        _log.info("ivr.draining", live=self._agent.live_calls)
+        self._agent.drain(self._settings.node.retry_after)
+        await future(self._agent.when_idle())
+        await future(self._switchboard.idle())
+
+    async def stop(self) -> None:
+        """End every call at once; what the gateway was asked is waited for and recorded."""
+        self._agent.close()
+        await future(self._switchboard.idle())
+        await self._cash_desk.idle()
+        for regular in self._regular:
+            if regular.running:
+                regular.stop()
+        await _closed(self._port)
+        await self._gateway.close()
+        await self._ledger.close()
+        await self._database.close()
+        told = self._playout.punctuality
+        _log.info(
+            "ivr.stopped",
+            packets=told.packets,
+            punctual=round(told.share, 5),
+            worst_ms=round(told.worst * 1000, 1),
+        )
+
+    def _open_leg(self, source: Address) -> MediaLeg:
+        return MediaLeg(self._media, source.host)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _prompts(settings: Settings) -> Path:
+    return Path(settings.prompts.folder) if settings.prompts.folder else shipped("prompts")
+
+
+def _registrar(settings: Settings, reactor: NodeReactor) -> Registrar | None:
+    if not settings.sip.users:
+        return None
+    users = {user.name: user.password.get_secret_value() for user in settings.sip.users}
+    return Registrar(reactor, settings.sip.realm, users)
+
+
+def _regularly(
+    reactor: NodeReactor, work: Callable[[], Coroutine[Any, Any, object]], seconds: float
+) -> LoopingCall:
+    """Begin `work` now and then; a round that is still under way is not overtaken."""
+    call = LoopingCall(lambda: deferred(work()))
+    call.clock = cast("IReactorTime", reactor)
+    call.start(seconds).addErrback(
+        lambda failure: _log.error("regular.failed", exc_info=failure.value)
+    )
+    return call
+
+
+def _own_address(host: str) -> str:
+    """Return the address to tell telephones when all interfaces are listened on."""
+    if host not in ("0.0.0.0", "::"):
+        return host
+    family = socket.AF_INET6 if host == "::" else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting a datagram socket sends nothing; the kernel chooses the interface.
+            probe.connect(("2001:db8::1" if host == "::" else "192.0.2.1", 9))
+        except OSError:
+            return "::1" if host == "::" else "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+async def _closed(port: ListeningPort) -> None:
+    closing = port.stopListening()
+    if closing is not None:
+        await future(closing)
