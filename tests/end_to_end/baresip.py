@@ -99,17 +99,11 @@ class Baresip:
             raise BaresipError(f"baresip did not start:\n{log.read_text()}") from error
         baresip = cls(process, stream)
         baresip._server = server
-        # Not from a file of accounts: it would register before anyone listens for the event.
-        await baresip._command(
-            "uanew",
-            f"<sip:{user}@{server};transport=udp>;auth_pass={password}"
-            f";regint={_REGISTER_SECONDS if register else 0};audio_codecs={codecs}",
-        )
-        if register:
-            event = await baresip.wait_for("REGISTER_OK", "REGISTER_FAIL")
-            if event["type"] == "REGISTER_FAIL":
-                await baresip.close()
-                raise BaresipError(f"not registered: {event.get('param')}")
+        try:
+            await baresip._create_user(user, password, codecs, register=register)
+        except BaseException:
+            await baresip.close()
+            raise
         return baresip
 
     async def __aenter__(self) -> Self:
@@ -169,6 +163,23 @@ class Baresip:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+
+    async def _create_user(
+        self, user: str, password: str, codecs: str, *, register: bool
+    ) -> None:
+        """Make the user agent; with `register`, wait until it has registered.
+
+        Not by a file of accounts: it would register before anyone listens for the event.
+        """
+        await self._command(
+            "uanew",
+            f"<sip:{user}@{self._server};transport=udp>;auth_pass={password}"
+            f";regint={_REGISTER_SECONDS if register else 0};audio_codecs={codecs}",
+        )
+        if register:
+            event = await self.wait_for("REGISTER_OK", "REGISTER_FAIL")
+            if event["type"] == "REGISTER_FAIL":
+                raise BaresipError(f"not registered: {event.get('param')}")
 
     async def _command(self, name: str, parameters: str = "") -> None:
         """Send a command and wait for its response; events that come before are kept."""
