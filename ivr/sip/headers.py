@@ -95,7 +95,10 @@ def canonical(name: str) -> str:
 
 
 class Headers:
-    """Lines of `name: value`, the name in its canonical spelling, the value unfolded."""
+    """Lines of `name: value`, the name in its canonical spelling, the value unfolded.
+
+    Names are asked for in any case, or in their compact form.
+    """
 
     __slots__ = ("_first", "_lines")
 
@@ -111,27 +114,28 @@ class Headers:
         self._first.setdefault(name, value)
 
     def get(self, name: str, default: str = "") -> str:
-        """Return the first line of that canonical name."""
-        return self._first.get(name, default)
+        """Return the first line of that name."""
+        return self._first.get(canonical(name), default)
 
     def lines(self, name: str) -> list[str]:
-        """Return the lines of that canonical name, unsplit, in order."""
+        """Return the lines of that name, unsplit, in order."""
+        name = canonical(name)
         if name not in self._first:
             return []
         return [value for key, value in self._lines if key == name]
 
     def values(self, name: str) -> list[str]:
-        """Return the values of that canonical name, several on a line taken apart.
+        """Return the values of that name, several on a line taken apart.
 
         A header whose grammar is no comma-separated list gives its lines. Raise
         MalformedMessageError when a quote or bracket is not closed.
         """
-        if name not in _LISTS:
+        if canonical(name) not in _LISTS:
             return self.lines(name)
         return [item for line in self.lines(name) for item in split_list(line)]
 
     def __contains__(self, name: str) -> bool:
-        return name in self._first
+        return canonical(name) in self._first
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return iter(self._lines)

@@ -49,8 +49,9 @@ class Uri:
         return self.scheme in SIP_SCHEMES
 
     def param(self, name: str) -> str | None:
-        """Return the value of a parameter, "" when it has none, None without it."""
-        return param_of(self.params, name)
+        """Return the value of a parameter unescaped, "" when it has none, None without it."""
+        value = param_of(self.params, name)
+        return None if value is None else unescape(value)
 
     @property
     def called(self) -> str:
