@@ -100,7 +100,7 @@ class TappedCall:
         pass
 
     def renegotiated(self, body: bytes) -> bytes:
-        raise NotImplementedError
+        raise AssertionError("nobody renegotiates a tapped call")
 
     def ended(self, end: CallEnd) -> None:
         pass

@@ -254,10 +254,12 @@ async def _connect(
     process: Process, port: int
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Connect to the control port as soon as baresip listens there."""
-    while True:
-        try:
-            return await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            if process.returncode is not None:
-                raise BaresipError("baresip ended") from None
-            await asyncio.sleep(0.02)
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        while not ended.done():
+            with contextlib.suppress(ConnectionRefusedError):
+                return await asyncio.open_connection("127.0.0.1", port)
+            await asyncio.wait({ended}, timeout=0.02)
+    finally:
+        ended.cancel()
+    raise BaresipError("baresip ended")
