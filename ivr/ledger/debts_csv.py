@@ -5,6 +5,7 @@ The first line names the columns: `reference`, `amount` and, in any order, `curr
 """
 
 import csv
+import io
 import re
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -66,7 +67,7 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield each row with the number of its last line."""
     header, _, _ = text.partition("\n")
     delimiter = ";" if ";" in header else ","
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     names: list[str] = []
     try:
         for row in reader:
@@ -83,8 +84,6 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
                 )
     except csv.Error as error:
         raise DebtsFileError(path, reader.line_num, str(error)) from None
-    if not names:
-        raise DebtsFileError(path, 1, "the file is empty")
 
 
 def _header(path: Path, row: Sequence[str]) -> list[str]:
