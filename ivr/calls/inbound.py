@@ -4,21 +4,22 @@ offered ─ ringing ─ answered ─ acknowledged: the journey runs ─ hung up,
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
-from twisted.python.failure import Failure
 
 from ivr.calls.cashier import CashDesk
 from ivr.calls.journal import EventSink, Journal
 from ivr.calls.telephone_line import TelephoneLine
 from ivr.clock import Clock
+from ivr.faults import place
 from ivr.journey.conversation import Conversation
 from ivr.journey.payment import Debts, PaymentJourney
 from ivr.journey.questions import Questions
-from ivr.journey.voice import Voice
+from ivr.journey.voice import Library, Voice
 from ivr.ledger.details import EventDetail
 from ivr.media.leg import MediaLeg
 from ivr.media.negotiation import NotAcceptable
@@ -26,8 +27,7 @@ from ivr.media.sdp import SdpError
 from ivr.sip.call import IncomingCall
 from ivr.sip.errors import NotAcceptableHereError
 from ivr.sip.handler import CallEnd
-from ivr.speech.library import Library
-from ivr.vocabulary import EventType, Result
+from ivr.vocabulary import EventType, Result, Step
 
 _log = structlog.get_logger(__name__)
 
@@ -66,11 +66,12 @@ class InboundCall:
             around.questions.attempts,
         )
         self._ended = False
+        self._offered = False
         self._running = False
 
     def answer(self) -> None:
         """Ring and answer. Raise `NotAcceptable` when no codec is shared."""
-        body = self._leg.answer(self._call.offer) if self._call.offer else self._leg.offer()
+        body = self._describe(self._call.offer)
         self._journal.call_started(
             caller=self._call.caller, called=self._call.called, sip_call_id=self._call.id
         )
@@ -80,8 +81,13 @@ class InboundCall:
 
     def acknowledged(self, body: bytes) -> None:
         """Start to speak: the caller hears us now."""
-        if body and not self._call.offer:
-            self._leg.accept_answer(body)
+        try:
+            if self._offered:
+                self._leg.accept_answer(body)
+        except (NotAcceptable, SdpError) as why:
+            _log.warning("call.answer-refused", call=self._journal.call_id, why=str(why))
+            self._call.hang_up()
+            return
         if self._running:
             return
         self._running = True
@@ -96,12 +102,12 @@ class InboundCall:
             ),
             self._journal,
         )
-        ensureDeferred(journey.run()).addErrback(self._broke).addCallback(self._concluded)
+        ensureDeferred(self._run(journey)).addCallback(self._concluded)
 
     def renegotiated(self, body: bytes) -> bytes:
         """Answer a re-INVITE: hold, resume, other payload types, another address."""
         try:
-            return self._leg.answer(body) if body else self._leg.offer()
+            return self._describe(body)
         except (NotAcceptable, SdpError) as why:
             raise NotAcceptableHereError(str(why)) from None
 
@@ -118,8 +124,21 @@ class InboundCall:
         """End the call from our side, now."""
         self._call.hang_up()
 
-    def _broke(self, failure: Failure) -> Result:
-        _log.error("journey.failed", call=self._journal.call_id, exc_info=failure.value)
+    def _describe(self, offer: bytes) -> bytes:
+        """Answer an offer, or make one where the other side left that to us."""
+        self._offered = not offer
+        return self._leg.answer(offer) if offer else self._leg.offer()
+
+    async def _run(self, journey: PaymentJourney) -> Result:
+        try:
+            return await journey.run()
+        except Exception as error:  # noqa: BLE001 - one call must not take others down
+            # By type only: the message, or a local of the traceback, could hold a key.
+            _log.error("journey.failed", call=self._journal.call_id, **place(error))
+        with suppress(Exception):
+            await self._conversation.say(
+                Step.FAILED, self._conversation.voice.prompt("any", "internal-error")
+            )
         return Result.INTERNAL_ERROR
 
     def _concluded(self, result: Result) -> None:

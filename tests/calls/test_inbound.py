@@ -1,0 +1,255 @@
+"""Calls as telephones see them: SIP bytes in and out, real media sockets, a moved clock."""
+
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import pytest
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+
+from ivr.calls.cashier import CashDesk
+from ivr.calls.inbound import Surroundings
+from ivr.calls.switchboard import Switchboard
+from ivr.journey.questions import questions
+from ivr.ledger.debts import Debt
+from ivr.ledger.events import Event
+from ivr.media.keys import KeyPress
+from ivr.media.leg import MediaLeg, MediaNode
+from ivr.media.playout import Playout
+from ivr.media.ports import PortPool
+from ivr.settings import Settings
+from ivr.sip import Address, Request, Response
+from ivr.vocabulary import EventType, Result
+from tests.fakes.speech import FakeLibrary
+from tests.sip.wire import Wire, only_request, request, status
+
+OFFER = (
+    b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    b"m=audio 49170 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+)
+NO_CODEC = OFFER.replace(b"RTP/AVP 8 101", b"RTP/AVP 18").replace(b"a=rtpmap:101 tel", b"a=x:")
+NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+class Reactor(Clock):
+    """A clock that never reads its sockets: keys are handed to the leg directly."""
+
+    def addReader(self, reader: object) -> None:  # noqa: N802
+        pass
+
+    def removeReader(self, reader: object) -> None:  # noqa: N802
+        pass
+
+
+class NoDebts:
+    def find(self, reference: str) -> Deferred[Debt | None]:
+        return succeed(None)
+
+
+class Exchange:
+    """A switchboard on a wire; keeps the events and the legs."""
+
+    def __init__(self, first_port: int = 39000, ports: int = 4) -> None:
+        self.wire = Wire(on_call=self._offered)
+        self.events: list[Event] = []
+        self.legs: list[MediaLeg] = []
+        self.reactor = Reactor()
+        self.pool = PortPool(first_port, first_port + 2 * ports - 1)
+        around = Surroundings(
+            clock=self.wire.clock,
+            now=lambda: NOW,
+            events=self,
+            debts=NoDebts(),
+            cash_desk=CashDesk(self.wire.clock, cast("Any", None), cast("Any", None), 1, ""),
+            library=FakeLibrary(),
+            questions=questions(Settings(), NOW.date),
+        )
+        node = MediaNode(
+            self.reactor, Playout(self.reactor), self.pool, "127.0.0.1", "127.0.0.1"
+        )
+
+        def open_leg(source: Address) -> MediaLeg:
+            self.legs.append(MediaLeg(node, source.host))
+            return self.legs[-1]
+
+        self.switchboard = Switchboard(around, {"3000": "fr"}, open_leg, retry_after=30)
+
+    def record(self, event: Event) -> None:
+        self.events.append(event)
+
+    def _offered(self, call: Any) -> None:
+        self.switchboard.offered(call)
+
+    def invite(self, body: bytes = OFFER, number: str = "3000", **more: Any) -> list[int]:
+        return self.wire.statuses(request(uri=f"sip:{number}@127.0.0.1", body=body, **more))
+
+    def connect(self) -> None:
+        answered = self.wire.receive(request(uri="sip:3000@127.0.0.1", body=OFFER))[-1]
+        self.tag = answered.to.tag
+        self.wire.receive(self._in_dialog("ACK", 1))
+
+    def _in_dialog(self, method: str, cseq: int, **more: Any) -> bytes:
+        return request(
+            method,
+            uri="sip:3000@127.0.0.1",
+            cseq=cseq,
+            to_tag=self.tag,
+            branch=f"z9hG4bK{method}{cseq}",
+            **more,
+        )
+
+    def in_dialog(self, method: str, cseq: int, **more: Any) -> list[Request | Response]:
+        return self.wire.receive(self._in_dialog(method, cseq, **more))
+
+    def press(self, keys: str) -> None:
+        for key in keys:
+            self.legs[-1].on_key(KeyPress(key, 0.0, 0.3))
+
+    def listen(self, seconds: int) -> None:
+        for _ in range(50 * seconds):
+            self.reactor.advance(0.02)
+            self.wire.clock.advance(0.02)
+
+    @property
+    def types(self) -> list[EventType]:
+        return [event.type for event in self.events]
+
+    @property
+    def results(self) -> list[Result | None]:
+        return [e.detail.result for e in self.events if e.type is EventType.TRANSACTION_ENDED]
+
+
+def test_a_call_to_a_payment_number_is_answered_at_once_and_spoken_to_after_its_ack() -> None:
+    exchange = Exchange()
+    answered = exchange.wire.receive(request(uri="sip:3000@127.0.0.1", body=OFFER))
+    assert [status(message) for message in answered] == [100, 180, 200]
+    assert exchange.types == [EventType.CALL_STARTED]
+    exchange.tag = answered[-1].to.tag
+    exchange.in_dialog("ACK", 1)
+    assert EventType.PROMPT_PLAYED in exchange.types
+    exchange.in_dialog("BYE", 2)
+    assert len(exchange.pool) == 4
+
+
+def test_another_number_is_refused_with_words() -> None:
+    exchange = Exchange()
+    refused = exchange.wire.receive(request(uri="sip:999@127.0.0.1", body=OFFER))[-1]
+    assert status(refused) == 404
+    assert "no such payment number" in refused.headers.get("Warning")
+    assert not exchange.events
+
+
+def test_no_shared_codec_is_488_and_frees_the_port() -> None:
+    exchange = Exchange(39200)
+    assert exchange.invite(NO_CODEC)[-1] == 488
+    assert exchange.invite(b"v=nonsense\r\n", call_id="other", branch="z9hG4bKo")[-1] == 488
+    assert len(exchange.pool) == 4
+
+
+def test_no_port_left_is_503_with_retry_after() -> None:
+    exchange = Exchange(39300, ports=1)
+    exchange.connect()
+    full = exchange.wire.receive(
+        request(
+            uri="sip:3000@127.0.0.1",
+            body=OFFER,
+            call_id="second",
+            branch="z9hG4bKsecond",
+        )
+    )[-1]
+    assert status(full) == 503
+    assert full.headers.get("Retry-After") == "30"
+    exchange.in_dialog("BYE", 2)
+    assert len(exchange.pool) == 1
+
+
+def test_a_late_offer_is_made_and_its_answer_followed() -> None:
+    exchange = Exchange(39400)
+    answered = exchange.wire.receive(request(uri="sip:3000@127.0.0.1"))[-1]
+    assert b"m=audio" in answered.body
+    exchange.tag = answered.to.tag
+    exchange.in_dialog("ACK", 1, body=OFFER)
+    assert exchange.legs[0].negotiated is not None
+    assert EventType.PROMPT_PLAYED in exchange.types
+    exchange.in_dialog("BYE", 2)
+
+
+def test_a_late_offer_with_a_bad_answer_is_hung_up() -> None:
+    exchange = Exchange(39500)
+    exchange.tag = exchange.wire.receive(request(uri="sip:3000@127.0.0.1"))[-1].to.tag
+    bye = only_request(exchange.in_dialog("ACK", 1, body=NO_CODEC))
+    assert bye.method == "BYE"
+    assert exchange.types[-1] is EventType.CALL_ENDED
+    assert len(exchange.pool) == 4
+
+
+def test_a_reinvite_without_a_codec_leaves_the_call_as_it_was() -> None:
+    exchange = Exchange(39600)
+    exchange.connect()
+    before = exchange.legs[0].negotiated
+    refused = exchange.in_dialog("INVITE", 2, body=NO_CODEC)
+    assert status(refused[-1]) == 488
+    assert exchange.legs[0].negotiated == before
+    exchange.in_dialog("BYE", 3)
+
+
+def test_a_reinvite_that_leaves_the_offer_to_us_is_followed() -> None:
+    exchange = Exchange(38100)
+    exchange.connect()
+    offered = exchange.in_dialog("INVITE", 2)[-1]
+    assert b"m=audio" in offered.body
+    exchange.in_dialog("ACK", 2, body=OFFER.replace(b"49170", b"49180"))
+    negotiated = exchange.legs[0].negotiated
+    assert negotiated is not None
+    assert negotiated.remote.port == 49180
+    exchange.in_dialog("BYE", 3)
+
+
+@pytest.mark.parametrize("keys", ["", "2026", "99999999"])
+def test_hanging_up_ends_call_and_transaction_once(keys: str) -> None:
+    exchange = Exchange(39700)
+    exchange.connect()
+    exchange.press(keys)
+    exchange.in_dialog("BYE", 2)
+    exchange.wire.clock.advance(100)
+    assert exchange.results == [Result.CALLER_HUNG_UP]
+    assert exchange.types.count(EventType.CALL_ENDED) == 1
+    assert len(exchange.pool) == 4
+
+
+def test_a_call_that_is_never_acknowledged_leaves_nothing() -> None:
+    exchange = Exchange(39800)
+    exchange.invite()
+    for _ in range(100):
+        exchange.wire.clock.advance(0.5)
+    assert exchange.types[-1] is EventType.CALL_ENDED
+    assert len(exchange.pool) == 4
+    idle: list[None] = []
+    exchange.switchboard.idle().addCallback(idle.append)
+    assert idle == [None]
+
+
+def test_the_journeys_end_hangs_up() -> None:
+    exchange = Exchange(39900)
+    exchange.connect()
+    exchange.wire.take()
+    for _ in range(3):
+        exchange.press("99999999")
+    exchange.listen(6)
+    assert exchange.results == [Result.TOO_MANY_FAILED_ATTEMPTS]
+    assert any(isinstance(m, Request) and m.method == "BYE" for m in exchange.wire.take())
+
+
+def test_a_fault_of_our_own_is_said_and_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    exchange = Exchange(38000)
+
+    def broken(_: object, reference: str) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(NoDebts, "find", broken)
+    exchange.connect()
+    exchange.press("20261234")
+    exchange.listen(6)
+    assert exchange.results == [Result.INTERNAL_ERROR]
+    assert any(e.detail.prompt == "any.internal-error" for e in exchange.events)
+    assert exchange.types[-1] is EventType.CALL_ENDED
