@@ -228,7 +228,7 @@ def encode_press(
     `sequence` and `timestamp` are those of the first packet; sequence numbers are used
     up one for each packet. Raise `ValueError` for what is not a key.
     """
-    event = KEYS.index(key) if len(key) == 1 else -1
+    event = KEYS.find(key) if len(key) == 1 else -1
     if event < 0:
         raise ValueError("not a key of a telephone")
     lengths = [FRAME * (n + 1) for n in range(max(1, round(duration * RATE / FRAME)))]
