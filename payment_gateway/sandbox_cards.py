@@ -1,7 +1,7 @@
 """Which card does what in the sandbox.
 
-Stripe's own test numbers (docs.stripe.com/testing) do here what they do there.
-The numbers under 4000 0000 0000 7xxx are the sandbox's: Luhn-valid, and about
+Stripe's own test numbers (docs.stripe.com/testing) do here what they do there,
+less the `try_again_later` that Stripe's test mode adds to a generic decline. The numbers under 4000 0000 0000 7xxx are the sandbox's: Luhn-valid, and about
 answers that are late or never come.
 """
 
