@@ -27,8 +27,8 @@ from ivr.ledger.upsert import insert_or_update
 
 MOST_WAITING: Final = 100_000
 _BATCH: Final = 1_000
-_GATHER: Final = 0.02
-"""Seconds in which events gather before they are written together."""
+_GATHER: Final = 0.05
+"""Seconds in which events gather: a transaction costs as much as some hundred of them."""
 _FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
 
 log = structlog.get_logger(__name__)

@@ -254,6 +254,26 @@ async def test_a_restart_of_postgresql_loses_nothing(
     assert await keyed(database) == [1, 2, 3]
 
 
+async def test_a_cancelled_commit_leaves_the_queue_whole(database: Database) -> None:
+    journal = Journal(database, "node-1", Ticking())
+    journal.record(progress(1))
+    reached = asyncio.Event()
+
+    async def hang(writing: Writing) -> None:
+        await writing.append([progress(9)])
+        reached.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(journal.commit(hang))
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    journal.record(progress(2))
+    await journal.flush()
+    assert await keyed(database) == [1, 2]
+
+
 async def test_one_event_that_does_not_fit_stops_no_other(database: Database) -> None:
     stage = Stage(database)
     with structlog.testing.capture_logs() as logs:
