@@ -18,7 +18,8 @@ from ivr.ledger.events import (
     transaction_identified,
 )
 from ivr.ledger.tables import debts, payment_attempts
-from ivr.vocabulary import EntryError, EventType, Result, Step
+from ivr.ledger.writer import LedgerWriter
+from ivr.vocabulary import AttemptState, EntryError, EventType, Result, Step
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -63,6 +64,30 @@ async def attempt(database: Database, attempt_id: str, **columns: Any) -> None:
         await connection.execute(insert(payment_attempts).values(id=attempt_id, **row))
 
 
+async def charge(
+    database: Database,
+    teller: "Teller",
+    debt_id: str,
+    amount: int,
+    state: AttemptState = AttemptState.SUCCEEDED,
+    currency: str = "EUR",
+) -> None:
+    """Make a payment attempt with a card ending in 4242, and end it, as an ivr node does."""
+    writer = LedgerWriter(database, "node-1", teller.now)
+    key = f"{teller.name}-{len(teller.keys)}"
+    teller.keys.append(key)
+    await writer.begin_attempt(
+        transaction_id=teller.transaction,
+        debt_id=debt_id,
+        call_id=teller.call,
+        key=key,
+        gateway="sandbox",
+        amount=amount,
+        currency=currency,
+    )
+    await writer.finish_attempt(key, state=state, reference="pi_1", brand="visa", last4="4242")
+
+
 @dataclass
 class Teller:
     """Tells one call and its transaction; each event is a second after the one before."""
@@ -72,6 +97,7 @@ class Teller:
     told: list[Event] = field(default_factory=list)
     language: str = "fr"
     calling: bool = False
+    keys: list[str] = field(default_factory=list)
 
     @property
     def call(self) -> str:
@@ -81,7 +107,7 @@ class Teller:
     def transaction(self) -> str:
         return f"tx-{self.name}"
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         self.at += timedelta(seconds=1)
         return self.at
 
@@ -90,21 +116,21 @@ class Teller:
         self.told.append(
             call_started(
                 self.call,
-                self._now(),
+                self.now(),
                 direction=Direction.INBOUND,
                 caller=caller,
                 called="+33800000000",
                 sip_call_id=f"{self.name}@phone",
             )
         )
-        self.told.append(Event(EventType.CALL_ANSWERED, self._now(), self.call))
+        self.told.append(Event(EventType.CALL_ANSWERED, self.now(), self.call))
         return self
 
     def begins(self) -> "Teller":
         self.told.append(
             transaction_created(
                 self.transaction,
-                self._now(),
+                self.now(),
                 call_id=self._call_id(),
                 channel="inbound",
                 journey="payment",
@@ -117,7 +143,7 @@ class Teller:
         self.told.append(
             transaction_identified(
                 self.transaction,
-                self._now(),
+                self.now(),
                 call_id=self._call_id(),
                 debt_id=debt_id,
                 outstanding=outstanding,
@@ -145,7 +171,7 @@ class Teller:
         self.told.append(
             Event(
                 kind,
-                self._now(),
+                self.now(),
                 self._call_id(),
                 self.transaction,
                 step,
@@ -158,7 +184,7 @@ class Teller:
         self.told.append(
             transaction_ended(
                 self.transaction,
-                self._now(),
+                self.now(),
                 call_id=self._call_id(),
                 step=step,
                 result=result,
@@ -170,7 +196,7 @@ class Teller:
         self.told.append(
             Event(
                 EventType.CALL_ENDED,
-                self._now(),
+                self.now(),
                 self.call,
                 detail=EventDetail(reason="caller-hung-up"),
             )

@@ -98,7 +98,11 @@ async def test_one_transaction_with_its_attempts(database: Database) -> None:
         transaction = (await client.get("/api/v1/transactions/tx-paid")).json()
     assert transaction["result"] == "success"
     (tried,) = transaction["attempts"]
-    assert (tried["gateway"], tried["amount"], tried["state"]) == ("sandbox", 12_345, "succeeded")
+    assert (tried["gateway"], tried["amount"], tried["state"]) == (
+        "sandbox",
+        12_345,
+        "succeeded",
+    )
 
 
 async def test_its_events_tell_errors_in_both_vocabularies(database: Database) -> None:
@@ -118,7 +122,9 @@ async def test_its_events_tell_errors_in_both_vocabularies(database: Database) -
     assert rest.json()["items"] == told[3:5]
 
 
-async def test_an_error_that_this_version_does_not_know_is_passed_on(database: Database) -> None:
+async def test_an_error_that_this_version_does_not_know_is_passed_on(
+    database: Database,
+) -> None:
     await a_paid_call(database)
     async with database.write() as connection:
         await connection.execute(
@@ -164,7 +170,8 @@ async def test_kpi_of_a_period_and_of_today(database: Database) -> None:
         today = (await client.get("/api/v1/kpi")).json()
         before = (
             await client.get(
-                "/api/v1/kpi", params={"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z"}
+                "/api/v1/kpi",
+                params={"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z"},
             )
         ).json()
     # The day begins at midnight in Paris.
@@ -246,25 +253,32 @@ async def test_other_refusals(database: Database) -> None:
     await refused(database, "/api/v1/transactions/%00", 404)
     await refused(database, "/api/v1/transactions/nobody/events", 404)
     await refused(database, "/api/v2", 404)
-    await refused(database, "/api/v1/kpi?from=2026-11-23T00:00:00Z&to=2026-11-22T00:00:00Z", 400)
+    await refused(
+        database, "/api/v1/kpi?from=2026-11-23T00:00:00Z&to=2026-11-22T00:00:00Z", 400
+    )
     await refused(database, "/api/v1/events?after=5", 409)
     async with client_of(make_app(database)) as client:
         answer = await client.post("/api/v1/kpi")
         resumed = await client.get("/api/v1/events", headers={"Last-Event-ID": "4 or 1=1"})
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, HEAD"
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
     assert answer.json()["title"] == "Method Not Allowed"
     assert resumed.status_code == 400
     assert "Last-Event-ID" in resumed.json()["detail"]
 
 
-async def test_a_ledger_that_is_away(database: Database, ledger_url: str) -> None:
-    app = make_app(database)
-    await database.close()
+def put_a_folder_in_its_place(ledger_url: str) -> Path:
     file = Path(ledger_url.removeprefix("sqlite:///"))
     for part in file.parent.glob("ledger.db*"):
         part.unlink()
     file.mkdir()
+    return file
+
+
+async def test_a_ledger_that_is_away(database: Database, ledger_url: str) -> None:
+    app = make_app(database)
+    await database.close()
+    file = put_a_folder_in_its_place(ledger_url)
     answer = await refused(database, "/api/v1/transactions", 503)
     assert answer.headers["retry-after"] == "5"
     async with client_of(app, {}) as client:

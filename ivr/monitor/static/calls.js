@@ -23,8 +23,9 @@ export function fromSnapshot(told) {
   const call = blank(told.id, told.started_at);
   call.caller = told.caller;
   call.endedAt = told.ended_at;
-  for (const transaction of told.transactions) adopt(call, transaction);
   for (const event of told.latest) apply(call, event);
+  const transaction = told.transactions.at(-1);
+  if (transaction) adopt(call, transaction);
   return call;
 }
 
@@ -51,6 +52,7 @@ const CHANGES = {
   },
   "call.ended": (call, event) => { call.endedAt = event.at; },
   "transaction.created": (call, event) => {
+    if (call.transactionId === event.transaction_id) return;
     Object.assign(call, { ...blank(call.id, call.startedAt), caller: call.caller });
     call.transactionId = event.transaction_id;
     call.step = event.step;
@@ -78,12 +80,21 @@ const CHANGES = {
   "payment.succeeded": (call, event) => {
     call.paid = event.data.amount ?? call.paid;
     call.currency = event.data.currency ?? call.currency;
-    card(call, event);
+    call.brand = event.data.brand ?? call.brand;
+    call.last4 = event.data.last4 ?? call.last4;
+    settled(call, event);
   },
   "payment.declined": (call, event) => {
     call.error = { step: event.step, error: "card-declined", attempt: null };
+    settled(call, event);
   },
+  "payment.not-charged": settled,
 };
+
+/** An answer that came after the end as `pending` brings the result that it comes to. */
+function settled(call, event) {
+  call.result = event.data.result ?? call.result;
+}
 
 function keyed(call, event) {
   const { digits, luhn, attempt, silence, brand } = event.data;
@@ -92,11 +103,6 @@ function keyed(call, event) {
     attempt: attempt ?? call.entry.attempt,
   };
   call.brand = brand ?? (event.step === "payment-card-number" ? null : call.brand);
-}
-
-function card(call, event) {
-  call.brand = event.data.brand ?? call.brand;
-  call.last4 = event.data.last4 ?? call.last4;
 }
 
 /** Bring a call up to an event. Events that show nothing change nothing. */

@@ -110,7 +110,8 @@ export function drawRow(row, call) {
   const result = part(row, "result", resultName(call.result));
   result.dataset.kind = kindOf(call.result);
   const paid = call.paid ? money(call.paid, call.currency) : "";
-  part(row, "amount", paid || (call.due === null ? "" : words().due(money(call.due, call.currency))));
+  const due = call.due === null ? "" : words().due(money(call.due, call.currency));
+  part(row, "amount", paid || due).dataset.kind = paid ? "paid" : "due";
   part(row, "card", call.last4 ? `${brandName(call.brand)} •••• ${call.last4}` : "");
   part(row, "caller", [callerName(call), call.reference].filter(Boolean).join(" · "));
   const when = row.querySelector(".when");

@@ -52,17 +52,17 @@ async function start() {
     count();
   } catch (error) {
     console.warn(error);
-    state("lost");
+    connectionIs("lost");
     setTimeout(start, AGAIN_AFTER);
   }
 }
 
 function listen() {
   source = new EventSource(`api/v1/events?after=${lastId}`);
-  source.onopen = () => state("live");
+  source.onopen = () => connectionIs("live");
   source.onerror = () => {
     // A dropped stream resumes by itself with Last-Event-ID; a refused one is begun anew.
-    state(source.readyState === EventSource.CLOSED ? "lost" : "catching");
+    connectionIs(source.readyState === EventSource.CLOSED ? "lost" : "catching");
     if (source.readyState === EventSource.CLOSED) setTimeout(start, AGAIN_AFTER);
   };
   for (const type of EVENT_TYPES) source.addEventListener(type, heard);
@@ -88,7 +88,7 @@ function heard(message) {
   if (event.type === "transaction.ended") announce(finished(call.state));
   if (wasLive && call.state.endedAt !== null) {
     call.node.remove();
-    show(call.state);
+    place(call);
     tidy();
   } else {
     draw(call);
@@ -111,13 +111,19 @@ async function complete(call, transactionId) {
 
 // Drawing
 
-function show(call) {
-  const live = call.endedAt === null;
-  const shown = { state: call, node: live ? newStrip() : newRow() };
-  calls.set(call.id, shown);
-  at(live ? "live-calls" : "ended-calls").prepend(shown.node);
-  draw(shown);
-  return shown;
+function show(state) {
+  const call = { state, node: null };
+  calls.set(state.id, call);
+  place(call);
+  return call;
+}
+
+/** Put a call among the live or the ended ones, newest first. */
+function place(call) {
+  const live = call.state.endedAt === null;
+  call.node = live ? newStrip() : newRow();
+  at(live ? "live-calls" : "ended-calls").prepend(call.node);
+  draw(call);
 }
 
 function draw({ state: call, node }) {
@@ -138,7 +144,7 @@ function tidy() {
   }
 }
 
-function state(name) {
+function connectionIs(name) {
   connection = name;
   at("connection").dataset.state = name;
   at("connection-words").textContent = words().connection[name];
@@ -206,7 +212,7 @@ function translate() {
   for (const button of document.querySelectorAll("[data-language]")) {
     button.setAttribute("aria-pressed", String(button.dataset.language === currentLanguage()));
   }
-  state(connection);
+  connectionIs(connection);
   for (const call of calls.values()) draw(call);
   drawFigures();
 }

@@ -9,7 +9,7 @@ const fr = {
   noLive: "Aucun appel en ce moment.", ended: "Terminés récemment",
   noEnded: "Aucun appel terminé.",
   recovered: (paid, due) => `${paid} recouvrés sur ${due}`,
-  ofKnown: (count, share) => `sur ${count} terminées · ${share}`,
+  ofKnown: (count, share) => `sur ${count} terminée${count > 1 ? "s" : ""} · ${share}`,
   ofAll: (count, share) => `sur ${count} · ${share}`,
   none: "aucune transaction", noDebt: "aucune dette identifiée",
   pending: (count) => ` · ${count} en attente de la banque`,
