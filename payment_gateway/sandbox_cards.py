@@ -1,8 +1,9 @@
 """Which card does what in the sandbox.
 
 Stripe's own test numbers (docs.stripe.com/testing) do here what they do there,
-less the `try_again_later` that Stripe's test mode adds to a generic decline. The numbers under 4000 0000 0000 7xxx are the sandbox's: Luhn-valid, and about
-answers that are late or never come.
+less the `try_again_later` that Stripe's test mode adds to a generic decline. The
+numbers under 4000 0000 0000 7xxx are the sandbox's: Luhn-valid, for advice codes
+and for answers that are late or never come.
 """
 
 from dataclasses import dataclass
