@@ -63,6 +63,28 @@ async def test_two_nodes_share_one_row_of_ids(database: Database, ledger_url: st
     await elsewhere.close()
 
 
+@pytest.mark.parametrize("ledger_url", ["postgresql"], indirect=True)
+async def test_a_higher_id_never_commits_before_a_lower_one(
+    database: Database, ledger_url: str
+) -> None:
+    elsewhere = open_database(ledger_url)
+    first, second = Journal(database, "node-1", Ticking()), Stage(elsewhere, "node-2").writer
+    second.record(progress(2))
+
+    async def append_and_hold(writing: Writing) -> "asyncio.Future[None]":
+        await writing.append([progress(1)])
+        other = asyncio.ensure_future(second.flush())
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        while not (await writing.connection.execute(waiting)).scalar_one():
+            assert not other.done()
+        return other
+
+    async with asyncio.timeout(30):
+        await (await first.commit(append_and_hold))
+    assert await keyed(database) == [1, 2]
+    await elsewhere.close()
+
+
 async def test_an_event_keeps_its_words_and_no_empty_field(database: Database) -> None:
     stage = Stage(database)
     detail = EventDetail(digits=4, brand="visa", luhn=False, silence=1.26)
