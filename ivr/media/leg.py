@@ -71,8 +71,9 @@ class MediaLeg:
     def __init__(self, node: MediaNode, signalling_host: str | None = None) -> None:
         """Open a socket. `signalling_host` is the IP literal that SIP comes from.
 
-        Raise `NoPortLeft`.
+        Raise `NoPortLeft`, or `OSError` when the system gives no socket.
         """
+        public_host = canonical(node.public_host)
         self.on_key: Callable[[KeyPress], None] = _ignore
         self.last_packet_at: float | None = None
         """When a valid packet came last; audio counts once in 64 packets or so."""
@@ -86,9 +87,7 @@ class MediaLeg:
         self._offered: Description | None = None
         self._playback: Playback | None = None
         self._socket = RtpSocket(node.reactor, node.ports, node.host, self._datagram)
-        self._ours = OurSide(
-            Address(canonical(node.public_host), self._socket.port), randbits(31)
-        )
+        self._ours = OurSide(Address(public_host, self._socket.port), randbits(31))
         self._stream = AudioStream(_unsent)
 
     @property

@@ -103,28 +103,30 @@ class Playout:
         self._call = None
         now = self._clock.seconds()
         self._keep_up(now)
-        while len(self) and self._late(now) >= -_EARLY:
-            ended = self._send(self._phases[self._beat % len(self._phases)])
-            for playback in ended:
-                playback.finish(played=True)
-            now = self._clock.seconds()
-        # A callback may have removed the last stream, or that and added a new one.
-        if len(self) and self._call is None:
-            self._schedule(now)
+        try:
+            while len(self) and self._late(now) >= -_EARLY:
+                for playback in self._send():
+                    playback.finish(played=True)
+                now = self._clock.seconds()
+        finally:
+            # A callback may have removed the last stream, or that and added a new one.
+            if len(self) and self._call is None:
+                self._schedule(now)
 
     def _late(self, now: float) -> float:
         return now - self._start - self._beat * self._step
 
-    def _send(self, phase: list[AudioStream]) -> list[Playback]:
+    def _send(self) -> list[Playback]:
         """Send one beat; the callbacks of what ended wait until all packets have left."""
-        ended = [playback for stream in phase if (playback := stream.beat()) is not None]
-        late = self._late(self._clock.seconds())
+        phase = self._phases[self._beat % len(self._phases)]
+        due = self._start + self._beat * self._step
         self._beat += 1
-        self._packets += len(phase)
-        if late <= _PUNCTUAL:
-            self._punctual += len(phase)
-        if phase and late > self._worst:
-            self._worst = late
+        ended = [playback for stream in phase if (playback := stream.beat()) is not None]
+        if phase:
+            late = self._clock.seconds() - due
+            self._packets += len(phase)
+            self._punctual += len(phase) if late <= _PUNCTUAL else 0
+            self._worst = max(self._worst, late)
         return ended
 
     def _keep_up(self, now: float) -> None:

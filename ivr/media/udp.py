@@ -62,12 +62,20 @@ class RtpSocket:
         host: str,
         on_datagram: Callable[[bytes, Address], None],
     ) -> None:
-        """Bind the next free port at `host`, an IP literal. Raise `NoPortLeft`."""
+        """Bind the next free port at `host`, an IP literal.
+
+        Raise `NoPortLeft`, or `OSError` when `host` is not ours or the system has no
+        more descriptors.
+        """
         self._reactor = reactor
         self._ports = ports
         self._on_datagram = on_datagram
         self._socket, self.port = _bind(ports, host)
-        reactor.addReader(self)
+        try:
+            reactor.addReader(self)
+        except OSError:
+            self._release()
+            raise
 
     def sender(self, target: Address) -> Callable[[bytes], object]:
         """Return what sends a packet to `target`. It may raise `OSError`."""
@@ -104,6 +112,9 @@ class RtpSocket:
         if self._socket.fileno() == -1:
             return
         self._reactor.removeReader(self)
+        self._release()
+
+    def _release(self) -> None:
         self._socket.close()
         self._ports.give_back(self.port)
 
@@ -129,24 +140,30 @@ class RtpSocket:
 
 def _bind(ports: PortPool, host: str) -> tuple[socket.socket, int]:
     """Bind a port of the pool, past those that other programs hold."""
-    family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
     for _ in range(len(ports)):
         port = ports.take()
-        sock = socket.socket(family, socket.SOCK_DGRAM)
         try:
-            sock.setblocking(False)
-            if family == socket.AF_INET6:
-                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            sock.bind((host, port))
+            return _bound(host, port), port
         except OSError as error:
-            sock.close()
             ports.give_back(port)
             if error.errno != errno.EADDRINUSE:
                 raise
-        else:
-            _prefer(sock, family)
-            return sock, port
     raise NoPortLeft("every RTP port of the range is in use")
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET if ip_address(host).version == 4 else socket.AF_INET6
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    _prefer(sock, family)
+    return sock
 
 
 def _prefer(sock: socket.socket, family: socket.AddressFamily) -> None:
