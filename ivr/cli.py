@@ -125,11 +125,13 @@ def load_debts(context: click.Context, file: Path) -> None:
 
     async def store() -> None:
         from ivr.ledger.database import open_database  # noqa: PLC0415
-        from ivr.ledger.debts import add_debts  # noqa: PLC0415
+        from ivr.ledger.debts import DebtsRefusedError, add_debts  # noqa: PLC0415
 
         database = open_database(settings.ledger_url)
         try:
-            await add_debts(database, found, lambda: datetime.now(UTC))
+            await add_debts(database, found)
+        except DebtsRefusedError as error:
+            raise click.ClickException(str(error)) from None
         finally:
             await database.close()
 
@@ -166,7 +168,7 @@ def kpi(
             await database.close()
 
     found = _run(count())
-    click.echo(to_json(found) if as_json else as_text(found))
+    click.echo(to_json(found) if as_json else as_text(found, zone))
 
 
 @cli.command()

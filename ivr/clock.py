@@ -30,8 +30,8 @@ class Clock(Protocol):
     def callLater(  # noqa: N802 - Twisted's name
         self,
         delay: float,
-        callable: Callable[..., object],
+        callable: Callable[..., object],  # noqa: A002
         *args: object,
-        **kw: object,  # noqa: A002
+        **kw: object,
     ) -> DelayedCall:
         """Call `callable` after `delay` seconds."""

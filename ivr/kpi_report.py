@@ -2,7 +2,8 @@
 
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from babel.numbers import format_currency, format_percent, get_currency_precision
 

@@ -1,4 +1,4 @@
-"""Shared by all tests: plain `async def` tests run as asyncio tasks under the Twisted reactor."""
+"""Shared by all tests: plain `async def` tests run as asyncio tasks under Twisted."""
 
 import asyncio
 import functools
@@ -8,7 +8,12 @@ from typing import Any
 
 import pytest
 import pytest_twisted
+from hypothesis import settings
 from twisted.internet.defer import Deferred
+
+# A loaded machine is slow, not wrong.
+settings.register_profile("solde", deadline=None)
+settings.load_profile("solde")
 
 
 def _on_the_reactor(

@@ -146,11 +146,12 @@ class Node:
         database = open_database(settings.ledger_url)
         try:
             await check_schema(database)
-            library = Library.load(_prompts(settings))
+            spoken = sorted({number.language for number in settings.numbers})
+            library = Library.load(_prompts(settings), spoken)
             gateway = open_gateway(settings)
             ledger = LedgerWriter(database, settings.node.name, _now)
-            await ledger.start()
             await ledger.close_orphans()
+            await ledger.start()
             node = cls(settings, reactor, database, ledger, gateway, library)
         except BaseException:
             await database.close()

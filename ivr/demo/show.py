@@ -82,7 +82,7 @@ async def _converse(
     step: Step | None = None
     asked = False
     ended: set[str] = set()
-    while ended < {EventType.CALL_ENDED, EventType.TRANSACTION_ENDED}:
+    while not ended >= {EventType.CALL_ENDED, EventType.TRANSACTION_ENDED}:
         patience = _LISTENS_TO_THE_AMOUNT if step in (Step.AMOUNT, Step.CONFIRM) else _LISTENS
         try:
             async with asyncio.timeout(patience if asked else None):
@@ -120,13 +120,15 @@ async def _report(
     answer.raise_for_status()
     found = answer.json()
     for attempt in found["attempts"]:
-        say(
-            f"\nledger: attempt {attempt['state']},"
-            f" {attempt['gateway']} {attempt['reference']}, {money(attempt['amount'], attempt['currency'])},"
-            f" {attempt['brand']} ending {attempt['last4']}"
-        )
-    say(f"ledger: transaction {found['result']}, due {found['amount_due']} cents,")
-    say(f"        paid {found['amount_paid']} cents")
+        paid = money(attempt["amount"], attempt["currency"])
+        card = f"{attempt['brand']} ending {attempt['last4']}"
+        say(f"\nledger: attempt {attempt['state']}: {paid} by {card}")
+        say(f"        {attempt['gateway']} reference {attempt['reference']}")
+    due, paid = (
+        money(found[name] or 0, found["currency"] or "EUR")
+        for name in ("amount_due", "amount_paid")
+    )
+    say(f"ledger: transaction {found['result']}: {paid} paid of {due} due")
     return {
         "result": found["result"],
         "amount": found["amount_paid"],

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.task import Clock
 
+from ivr.clock import DelayedCall
 from ivr.media.clips import Clip
 
 
@@ -14,7 +14,7 @@ class FakePlayback:
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         self.finished: Deferred[bool] = Deferred()
-        self._end: IDelayedCall = clock.callLater(seconds, self.finished.callback, True)
+        self._end: DelayedCall = clock.callLater(seconds, self.finished.callback, True)
 
     def stop(self) -> None:
         if self._end.active():
