@@ -19,11 +19,12 @@ def money(amount: int, currency: str) -> str:
     )
 
 
-def as_text(found: Indicators) -> str:
-    """Return the three indicators, then where entries went wrong."""
-    lines = [
-        f"{found.start:%Y-%m-%d} to {found.end:%Y-%m-%d}, {found.transactions} transactions"
-    ]
+def as_text(found: Indicators, zone: ZoneInfo) -> str:
+    """Return the three indicators, then where entries went wrong. Days are those of `zone`."""
+    first = found.start.astimezone(zone).date()
+    last = (found.end.astimezone(zone) - timedelta(days=1)).date()
+    period = f"{first}" if first == last else f"{first} to {last}"
+    lines = [f"{period}, transactions: {found.transactions}"]
     lines += [
         f"recovery rate ({r.currency}): {_percent(r.rate)}"
         f"  ({money(r.recovered, r.currency)} of {money(r.due, r.currency)})"
