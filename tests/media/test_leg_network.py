@@ -139,6 +139,21 @@ def test_a_moved_peer_is_sent_to_and_latched_anew(
     assert pressed == ["4"]
 
 
+def test_after_a_move_a_single_audio_packet_shows_the_real_port_again(
+    leg: MediaLeg, reactor: ManualReactor, phone: Phone, other: Phone
+) -> None:
+    leg.answer(phone.offer())
+    phone.speak(leg.port)
+    reactor.read()
+    moved = Phone()
+    with moved.socket:
+        leg.answer(moved.offer())
+        other.speak(leg.port)
+        reactor.read()
+        run(reactor, 0.03)
+        assert (len(moved.packets()), len(other.packets())) == (0, 2)
+
+
 def test_a_peer_whose_port_is_closed_harms_nobody(
     node: MediaNode, reactor: ManualReactor, phone: Phone
 ) -> None:
