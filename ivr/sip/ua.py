@@ -62,6 +62,7 @@ class UserAgent:
         self._registrar = registrar
         self._max_calls = max_calls
         self._retry_after: int | None = None
+        self._closed = False
         self._secret = secrets.token_bytes(16)
         self._methods = _METHODS if registrar is None else (*_METHODS, "REGISTER")
         self._abilities = (
@@ -95,7 +96,8 @@ class UserAgent:
         return waiting
 
     def close(self) -> None:
-        """End every call at once, with one BYE or 503, and cancel all timers."""
+        """End every call at once, with one BYE or 503; cancel all timers; hear no more."""
+        self._closed = True
         for call in list(self._calls.values()):
             call.shut_down()
         self._servers.close()
@@ -106,6 +108,8 @@ class UserAgent:
 
     def datagram_received(self, data: bytes, source: Address) -> None:
         """Process one datagram. Never raises."""
+        if self._closed:
+            return
         try:
             self._receive(data, source)
         except Exception:

@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.error import MessageLengthError
+from twisted.internet.error import InvalidAddressError, MessageLengthError
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.udp import Port
 
@@ -66,6 +66,8 @@ class UdpTransport(DatagramProtocol):
             self._port.write(data, to)
         except MessageLengthError as error:
             raise OSError("the datagram is too long") from error
+        except InvalidAddressError as error:
+            raise OSError("the address is of the other IP version") from error
 
     @property
     def _port(self) -> Port:

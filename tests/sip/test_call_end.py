@@ -268,6 +268,7 @@ def test_close_ends_everything_at_once() -> None:
     wire.agent.close()
     assert [message.cseq.method for message in wire.take()] == ["BYE", "INVITE"]
     assert [handler.ends for handler in wire.handlers] == [[CallEnd.SHUT_DOWN]] * 2
+    assert wire.receive(request(body=OFFER, call_id="late", branch="z9hG4bKlate")) == []
     assert wire.clock.getDelayedCalls() == []
 
 
