@@ -228,7 +228,12 @@ class UserAgent:
         transaction = self._servers.find(ack)
         if transaction is not None and transaction.acknowledged():
             return
-        call = self._calls.get(dialog_id(ack))
+        call_id, tag, remote_tag = dialog_id(ack)
+        if transaction is not None:
+            # Simple telephones (pyVoIP) repeat the branch of the INVITE and make a To
+            # tag up: the branch tells which call is meant.
+            tag = transaction.tag or tag
+        call = self._calls.get((call_id, tag, remote_tag))
         if call is not None:
             call.acknowledged(ack)
 

@@ -74,11 +74,20 @@ def test_an_ack_of_another_sequence_number_acknowledges_nothing() -> None:
     assert [status(one) for one in wire.after(0.5)] == [200]
 
 
-def test_an_ack_with_the_branch_of_its_invite_is_taken() -> None:
+@pytest.mark.parametrize("tag", ["", "made-up"])
+def test_an_ack_with_the_branch_of_its_invite_is_taken_whatever_its_tag(tag: str) -> None:
     wire = Wire(on_call=answer)
     _, ok = wire.receive(request(body=OFFER))
-    wire.receive(request("ACK", to_tag=ok.to.tag, branch="z9hG4bKINVITE1"))
+    wire.receive(request("ACK", to_tag=tag or ok.to.tag, branch="z9hG4bKINVITE1"))
     assert wire.handler.heard == [("acknowledged", b"")]
+
+
+def test_an_ack_with_neither_the_tag_nor_the_branch_is_for_somebody_else() -> None:
+    wire = Wire(on_call=answer)
+    wire.receive(request(body=OFFER))
+    wire.receive(request("ACK", to_tag="made-up", branch="z9hG4bKother"))
+    wire.receive(request("ACK", to_tag="x", branch="z9hG4bKINVITE1", call_id="another"))
+    assert wire.handler.heard == []
 
 
 def test_a_repeated_invite_gets_the_last_response_and_makes_no_second_call() -> None:
