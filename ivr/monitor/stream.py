@@ -92,12 +92,15 @@ async def stream(
     while not waker.closed:
         turn = waker.turn
         try:
-            batch = await events_after(
-                database,
-                last,
-                call_id=wanted.call_id,
-                transaction_id=wanted.transaction_id,
-                limit=BATCH,
+            # A client that goes away must not cut a read off: that costs a connection.
+            batch = await asyncio.shield(
+                events_after(
+                    database,
+                    last,
+                    call_id=wanted.call_id,
+                    transaction_id=wanted.transaction_id,
+                    limit=BATCH,
+                )
             )
         except LedgerUnavailableError as error:
             # The client comes back with the last id it has.

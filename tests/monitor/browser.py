@@ -8,6 +8,7 @@ from typing import Any
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.monitor.clients import TOKEN
+from tests.monitor.story import NOON
 
 FLAGS = [
     "--headless",
@@ -73,12 +74,16 @@ class Visit:
 async def visit(
     browser: Browser, base: str, *, locale: str = "fr-FR", width: int = 1280, **context: Any
 ) -> AsyncIterator[Visit]:
-    """Open the page by its link and wait until it is live."""
+    """Open the page by its link at noon, and wait until it is live."""
     opened = await browser.new_context(
-        locale=locale, viewport={"width": width, "height": 900}, **context
+        locale=locale,
+        viewport={"width": width, "height": 900},
+        timezone_id="Europe/Paris",
+        **context,
     )
     try:
         visited = Visit(await opened.new_page())
+        await visited.page.clock.set_fixed_time(NOON)
         await visited.page.goto(f"{base}/?token={TOKEN}")
         await visited.page.wait_for_selector("#connection[data-state=live]", timeout=15_000)
         yield visited

@@ -5,7 +5,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -50,7 +50,7 @@ async def serving(
     stop = asyncio.Event()
     task = asyncio.create_task(
         serve(
-            make_app(database, heartbeat=heartbeat),
+            make_app(database, now=NOON + timedelta(hours=1), heartbeat=heartbeat),
             sock,
             stop=stop,
             signals=False,

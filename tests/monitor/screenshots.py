@@ -3,7 +3,7 @@
 import asyncio
 import sys
 import tempfile
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from ivr.ledger.database import Database, open_database
@@ -11,14 +11,14 @@ from ivr.ledger.schema import migrate
 from ivr.vocabulary import AttemptState, EntryError, EventType, Result, Step
 from tests.monitor.browser import chromium, visit
 from tests.monitor.clients import serving
-from tests.monitor.story import Teller, charge, owe, record
+from tests.monitor.story import NOON, Teller, charge, owe, record
 
 PROGRESS = EventType.ENTRY_PROGRESS
 CARD = Step.CARD_NUMBER
 
 
 def call(name: str, minutes: float, number: str) -> Teller:
-    teller = Teller(name, datetime.now(UTC) - timedelta(minutes=minutes))
+    teller = Teller(name, NOON - timedelta(minutes=minutes))
     return teller.call_begins(number).begins().enters(Step.REFERENCE)
 
 

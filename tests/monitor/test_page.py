@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from ivr.monitor.server import listen, serve
 from ivr.vocabulary import EntryError, EventType, Result, Step
 from tests.monitor.browser import chromium, visit
 from tests.monitor.clients import make_app, serving
-from tests.monitor.story import Teller, charge, owe, record
+from tests.monitor.story import NOON, Teller, charge, owe, record
 
 CARD = Step.CARD_NUMBER
 PAID = "123,45 €"
@@ -38,8 +38,8 @@ def browser() -> Iterator[Browser]:
 
 
 def caller(name: str = "a") -> Teller:
-    """A call that began just now: the indicators are those of today."""
-    return Teller(name, datetime.now(UTC) - timedelta(seconds=30)).call_begins().begins()
+    """A call that begins shortly before noon, when the page is looked at."""
+    return Teller(name, NOON - timedelta(seconds=75)).call_begins().begins()
 
 
 def keys_the_card(teller: Teller, digits: int = 16) -> Teller:
@@ -68,6 +68,7 @@ async def test_a_call_is_followed_step_by_step(database: Database, browser: Brow
         await record(database, *teller.take())
         await seen.shows(".strip .caller", "+33140000001")
         await seen.shows("#live-count", "1")
+        assert await seen.texts(".elapsed") == ["1:14"]
         await owe(database, "d1")
         await record(database, *teller.identified("d1", 12_345).take())
         await seen.shows(".strip .due", f"D1 · {PAID} dus")
@@ -126,9 +127,10 @@ async def test_a_page_opened_later_shows_the_same(database: Database, browser: B
         await early.shows(".dots", "●●●")
         await early.shows(".strip .due", "D1 · 500 JPY dus")
         await early.shows(".row .card", "Visa •••• 4242")
+        await early.shows("#figure-entry-error .basis", "sur 2 · 50 %")
         parts = (".strip > :not(.head)", ".strip .due", ".row", ".figure", "#live-count")
         async with visit(browser, base) as late:
-            await late.shows("#figure-not-completed .basis", "sur 1 terminée · 0 %")
+            await late.shows("#figure-entry-error .basis", "sur 2 · 50 %")
             for part in parts:
                 assert await late.texts(part) == await early.texts(part), part
 
@@ -144,7 +146,9 @@ async def test_a_lost_connection_catches_up_and_counts_nothing_twice(
         nonlocal sock
         if sock.fileno() == -1:
             sock = listen("127.0.0.1", port)
-        await serve(make_app(database), sock, stop=stop, signals=False)
+        await serve(
+            make_app(database, now=NOON + timedelta(hours=1)), sock, stop=stop, signals=False
+        )
 
     stop = asyncio.Event()
     first = asyncio.create_task(run_until(stop))
@@ -235,7 +239,7 @@ async def test_a_caller_cannot_write_into_the_page(
     database: Database, browser: Browser
 ) -> None:
     hostile = "<img src=x onerror=document.title='taken'>"
-    teller = Teller("a", datetime.now(UTC)).call_begins(hostile).begins()
+    teller = Teller("a", NOON).call_begins(hostile).begins()
     async with serving(database) as (base, _), visit(browser, base) as seen:
         await record(database, *teller.take())
         await seen.shows(".strip .caller", hostile)

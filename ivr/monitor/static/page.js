@@ -6,7 +6,7 @@ import { choose, currentLanguage, money, percent, words } from "./words.js";
 
 const ENDED_KEPT = 30;
 const AGAIN_AFTER = 2000;
-const COUNT_AT_MOST_EVERY = 1000;
+const COUNT_AFTER = 1000;
 const COUNTED = new Set([
   "transaction.created", "transaction.identified", "transaction.ended", "entry.error",
   "payment.succeeded", "payment.declined", "payment.not-charged",
@@ -160,9 +160,10 @@ function announce(text) {
 // The indicators of today
 
 let waiting = null;
+let pause = COUNT_AFTER;
 
 function countSoon() {
-  waiting ??= setTimeout(count, COUNT_AT_MOST_EVERY);
+  waiting ??= setTimeout(count, pause);
 }
 
 async function count() {
@@ -170,12 +171,15 @@ async function count() {
   waiting = null;
   const midnight = new Date();
   midnight.setHours(0, 0, 0, 0);
+  const begun = performance.now();
   try {
     figures = await get(`api/v1/kpi?from=${encodeURIComponent(midnight.toISOString())}`);
     drawFigures();
   } catch (error) {
     console.warn(error);
   }
+  // A long day takes longer to count: no page keeps the ledger busy more than a tenth of it.
+  pause = Math.max(COUNT_AFTER, 10 * (performance.now() - begun));
 }
 
 function drawFigures() {
