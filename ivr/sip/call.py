@@ -152,8 +152,9 @@ class IncomingCall:
     def reject(self, status: int, reason: str = "", headers: Lines = ()) -> None:
         """Refuse the call with a final response from 300 to 699.
 
-        `headers` are lines such as Warning, Reason and Retry-After. Raise
-        ValueError for another status or a line break, CallStateError when answered.
+        `headers` are lines such as Warning, Reason and Retry-After. The handler
+        hears of the end before this returns. Raise ValueError for another status
+        or a line break, CallStateError when answered.
         """
         lines = tuple(headers)
         if not 300 <= status <= 699:

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum, auto
 
 from ivr.clock import Clock
@@ -18,6 +18,8 @@ from ivr.sip.grammar import QUOTED, quote, unquote
 from ivr.sip.message import Request
 from ivr.sip.uri import parse_uri
 
+DEFAULT_ALGORITHMS = ("MD5",)
+"""What every telephone speaks. Some (baresip 1.0) give up where SHA-256 is offered as well."""
 NONCE_LIFE = 300.0
 """Seconds a nonce is good for; a later request is challenged with stale=true."""
 
@@ -37,7 +39,6 @@ def _sha256(text: bytes) -> str:
     return hashlib.sha256(text).hexdigest()
 
 
-# The order of the challenges: the strongest first (RFC 8760 §2.3).
 _HASHES: Mapping[str, Callable[[bytes], str]] = {"SHA-256": _sha256, "MD5": _md5}
 
 
@@ -54,10 +55,21 @@ class Verdict(Enum):
 class DigestAuthenticator:
     """Challenges requests and judges their Authorization header.
 
-    `users` maps names to passwords. `clock` dates the nonces.
+    `users` maps names to passwords. `clock` dates the nonces. `algorithms` are
+    those offered, the preferred first (RFC 8760 §2.3): SHA-256, MD5. Raise
+    ValueError for any other.
     """
 
-    def __init__(self, clock: Clock, realm: str, users: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        realm: str,
+        users: Mapping[str, str],
+        algorithms: Sequence[str] = DEFAULT_ALGORITHMS,
+    ) -> None:
+        if not algorithms or set(algorithms) - _HASHES.keys():
+            raise ValueError(f"digest algorithms are {', '.join(_HASHES)}")
+        self._algorithms = tuple(algorithms)
         self._clock = clock
         self._realm = realm
         self._users = users
@@ -72,7 +84,7 @@ class DigestAuthenticator:
         end = ", stale=true" if stale else ""
         return [
             ("WWW-Authenticate", f"Digest {common}, algorithm={algorithm}{end}")
-            for algorithm in _HASHES
+            for algorithm in self._algorithms
         ]
 
     def judge(self, request: Request) -> tuple[Verdict, str]:
@@ -84,7 +96,8 @@ class DigestAuthenticator:
         return Verdict.REFUSED, ""
 
     def _judge(self, request: Request, fields: Mapping[str, str]) -> tuple[Verdict, str]:
-        digest = _HASHES.get(fields.get("algorithm", "MD5").upper())
+        algorithm = fields.get("algorithm", "MD5").upper()
+        digest = _HASHES[algorithm] if algorithm in self._algorithms else None
         name, nonce, uri = (fields.get(key, "") for key in ("username", "nonce", "uri"))
         issued = self._issued(nonce)
         if digest is None or issued is None or not _same_host(uri, request):

@@ -1,13 +1,13 @@
 """A registrar in memory, for telephones with a password (RFC 3261 §10)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
 from ivr.clock import Clock
 from ivr.sip.address import Address
 from ivr.sip.admission import Reply
-from ivr.sip.digest import DigestAuthenticator, Verdict
+from ivr.sip.digest import DEFAULT_ALGORITHMS, DigestAuthenticator, Verdict
 from ivr.sip.grammar import to_int
 from ivr.sip.message import Request
 from ivr.sip.name_addr import parse_name_addr
@@ -36,7 +36,8 @@ class Binding:
 class Registrar:
     """Keeps one set of bindings for each user, who may change no other's.
 
-    `users` maps names to passwords; `min_expires` and `max_expires` are seconds.
+    `users` maps names to passwords; `min_expires` and `max_expires` are seconds;
+    `algorithms` are the hashes of `DigestAuthenticator`.
     """
 
     def __init__(
@@ -47,9 +48,10 @@ class Registrar:
         *,
         min_expires: int = 60,
         max_expires: int = DEFAULT_EXPIRES,
+        algorithms: Sequence[str] = DEFAULT_ALGORITHMS,
     ) -> None:
         self._clock = clock
-        self._digest = DigestAuthenticator(clock, realm, users)
+        self._digest = DigestAuthenticator(clock, realm, users, algorithms)
         self._min = min_expires
         self._max = max_expires
         self._bindings: dict[str, list[Binding]] = {}

@@ -1,8 +1,11 @@
 """Every way a call ends, and what is left of it (RFC 3261 §9, §15)."""
 
+import gc
+
 import pytest
 
-from ivr.sip import Address, CallEnd
+from ivr.sip import Address, CallEnd, IncomingCall, Request
+from ivr.sip.dialog import Dialog
 from tests.sip.wire import (
     ANSWER,
     OFFER,
@@ -294,3 +297,28 @@ def test_a_handler_that_fails_ends_its_call_only() -> None:
     assert bye.method == "BYE"
     assert Broken.ends == [CallEnd.HUNG_UP_BY_US]
     assert wire.agent.live_calls == 0
+
+
+@pytest.mark.parametrize("who", ["peer", "us"])
+def test_an_ended_call_leaves_no_message_and_no_dialog_behind(who: str) -> None:
+    wire = Wire(on_call=answer)
+    tag = established(wire)
+    gc.collect()
+    gc.disable()  # what only the collector would find counts as left behind
+    try:
+        if who == "us":
+            wire.call.hang_up()
+        else:
+            wire.receive(request("BYE", cseq=2, to_tag=tag))
+        wire.calls.clear()
+        wire.handlers.clear()
+        left = [
+            type(one)
+            for one in gc.get_objects()
+            if (isinstance(one, IncomingCall) and one.request.via.branch == "z9hG4bKINVITE1")
+            or (isinstance(one, Dialog) and one.id[1] == tag)
+            or (isinstance(one, Request) and one.call_id == "a84b4c76e66710@pc33")
+        ]
+        assert left == []
+    finally:
+        gc.enable()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ivr.sip import Address, CallEnd, CallStateError
+from ivr.sip import Address, CallEnd, CallStateError, IncomingCall
 from tests.sip.wire import (
     ANSWER,
     OFFER,
@@ -246,6 +246,18 @@ def test_a_call_nobody_takes_and_one_that_fails_in_the_application_get_500() -> 
     assert wire.statuses(request(body=OFFER)) == [100, 500]
     assert wire.handler.ends == [CallEnd.REJECTED]
     assert wire.agent.live_calls == 0
+
+
+def test_a_call_that_fails_in_the_application_after_its_answer_is_hung_up() -> None:
+    def fail(call: IncomingCall) -> None:
+        call.answer(ANSWER)
+        raise RuntimeError("bug")
+
+    wire = Wire(on_call=fail)
+    _, ok = wire.receive(request(body=OFFER))
+    bye = only_request(wire.receive(request("ACK", to_tag=ok.to.tag)))
+    assert bye.method == "BYE"
+    assert wire.handler.ends == [CallEnd.HUNG_UP_BY_US]
 
 
 def test_responses_go_where_via_says() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from twisted.internet.task import Clock
 
-from ivr.sip import Address, Registrar, Response
+from ivr.sip import Address, Registrar, Request, Response, parse
 from ivr.sip.digest import NONCE_LIFE
 from tests.sip.wire import PHONE, Wire, only_response, request
 
@@ -18,14 +18,25 @@ HASHES: dict[str, Callable[[bytes], "hashlib._Hash"]] = {
 }
 
 
+def register() -> Request:
+    message = parse(request("REGISTER"))
+    assert isinstance(message, Request)
+    return message
+
+
 class Phone:
     """A telephone that registers as RFC 7616 says, worked out apart from the server."""
 
-    def __init__(self, user: str = "1001", password: str = "s3cret") -> None:
+    def __init__(
+        self,
+        user: str = "1001",
+        password: str = "s3cret",
+        algorithms: tuple[str, ...] = ("SHA-256", "MD5"),
+    ) -> None:
         self.registrar: Registrar | None = None
 
         def make(clock: Clock) -> Registrar:
-            self.registrar = Registrar(clock, "solde", USERS)
+            self.registrar = Registrar(clock, "solde", USERS, algorithms=algorithms)
             return self.registrar
 
         self.wire = Wire(registrar=make)
@@ -105,7 +116,27 @@ class Phone:
         return [binding.contact for binding in self.registrar.bindings(user or self.user)]
 
 
-def test_the_challenge_offers_sha_256_first_and_md5_for_the_rest() -> None:
+def test_the_challenge_is_one_every_phone_understands() -> None:
+    [challenge] = Phone(algorithms=("MD5",)).challenge().headers.lines("WWW-Authenticate")
+    assert "algorithm=MD5" in challenge
+    [default] = Registrar(Clock(), "solde", USERS).register(register(), PHONE).headers
+    assert "algorithm=MD5" in default[1]
+
+
+def test_a_hash_that_was_not_offered_is_not_taken() -> None:
+    phone = Phone(algorithms=("SHA-256",))
+    phone.challenge()
+    assert phone.send(phone.credentials("MD5")).status == 401
+    assert phone.send(phone.credentials("SHA-256")).status == 200
+
+
+def test_a_hash_nobody_knows_is_a_mistake_in_the_configuration() -> None:
+    for algorithms in ((), ("SHA-1",)):
+        with pytest.raises(ValueError, match="SHA-256, MD5"):
+            Registrar(Clock(), "solde", USERS, algorithms=algorithms)
+
+
+def test_the_challenges_come_strongest_first() -> None:
     strong, weak = Phone().challenge().headers.lines("WWW-Authenticate")
     assert strong.startswith('Digest realm="solde", nonce="')
     assert "algorithm=SHA-256" in strong
