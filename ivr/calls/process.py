@@ -5,7 +5,9 @@ ends all calls at once; a charge that is under way is still recorded.
 """
 
 import asyncio
+import resource
 import signal
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -29,6 +31,9 @@ def run(settings: Settings) -> int:
     except UnsafeEnvironmentError as error:
         _log.critical("ivr.refused-to-start", why=str(error))
         return 1
+    # Each call holds a socket; the usual soft limit of 1,024 would refuse the thousandth.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     loop = asyncio.new_event_loop()
     reactor = _install(loop)
     process = _Process(settings, reactor, loop)
@@ -42,6 +47,8 @@ def _install(loop: asyncio.AbstractEventLoop) -> Any:
     """Make `loop` the one that Twisted runs on; Twisted's own log goes where ours goes."""
     asyncio.set_event_loop(loop)
     reactor: Any = asyncioreactor.AsyncioSelectorReactor(loop)
+    # Twisted's default is the wall clock: set back, it would delay every timer and prompt.
+    reactor.seconds = time.monotonic
     installReactor(reactor)  # type: ignore[no-untyped-call] # Twisted's own gap
     observer = cast("ILogObserver", STDLibLogObserver())
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)

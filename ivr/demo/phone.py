@@ -12,7 +12,6 @@ it hears), and what it hides (which final response ended a call).
 import contextlib
 import logging
 import os
-import re
 import socket
 import sys
 import threading
@@ -176,15 +175,6 @@ class Call(VoIP.VoIPCall):
 
 class Signalling(SIP.SIPClient):
     """pyVoIP's SIP, which reports the final responses that pyVoIP passes over."""
-
-    def gen_ack(self, request: SIP.SIPMessage) -> str:
-        """Return pyVoIP's ACK, within the dialog of the response (RFC 3261 §13.2.2.4).
-
-        pyVoIP draws a new To tag for each ACK, so that it acknowledges nothing and a correct
-        server ends the call after 32 seconds.
-        """
-        far_tag = request.headers["To"]["tag"]
-        return re.sub(r"(?m)^(To: .*;tag=).*$", rf"\g<1>{far_tag}\r", super().gen_ack(request))
 
     def parse_message(self, message: SIP.SIPMessage) -> None:
         """Report and acknowledge a refused INVITE; everything else is pyVoIP's.

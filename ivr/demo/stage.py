@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,9 +23,9 @@ PHONE_USER = "debtor"
 PHONE_PASSWORD = secrets.token_urlsafe(12)
 NUMBERS = {"fr": "3000", "en": "3001"}
 
-_READY_SECONDS = 30.0
-_STOP_SECONDS = 20.0
-_RTP_PORTS = 200
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 60.0
+_RTP_PORTS = 1000
 _OPTIONS = (
     "OPTIONS sip:{host}:{port} SIP/2.0\r\n"
     "Via: SIP/2.0/UDP {host}:{own};branch=z9hG4bK{branch};rport\r\n"
@@ -38,17 +39,29 @@ class StageError(Exception):
 
 
 class Stage:
-    """`solde serve` on a folder of its own. An async context manager."""
+    """`solde serve` on a folder of its own. An async context manager.
 
-    def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
-        """Choose ports; `settings` are more `SOLDE_…` variables."""
+    More machines than one are more stages, with one of the two sides each and one ledger.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: Mapping[str, str] | None = None,
+        debts: Path | None = None,
+    ) -> None:
+        """Choose ports. `settings` are more `SOLDE_…` variables.
+
+        `debts` are loaded in place of the sample debts.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.log = folder / "solde.log"
         self.sip_port = _free_port(socket.SOCK_DGRAM)
         self.monitor_port = _free_port(socket.SOCK_STREAM)
         self.token = secrets.token_urlsafe(24)
-        rtp = 20000 + 2 * secrets.randbelow(20000)
+        # Above the ports that phones and SIPp take for their own media.
+        rtp = 40000 + 2 * secrets.randbelow(10000)
         self.environment = {
             "SOLDE_NODE__NAME": "demo",
             "SOLDE_NODE__DATA_DIR": str(folder),
@@ -64,7 +77,15 @@ class Stage:
             "SOLDE_LOG__FORMAT": "json",
             **(settings or {}),
         }
+        self._debts = debts or shipped("config") / "demo-debts.csv"
         self._serving: Process | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process that `start` has started. Raise `StageError` when there is none."""
+        if self._serving is None:
+            raise StageError("nothing was started")
+        return self._serving.pid
 
     @property
     def registrar(self) -> str:
@@ -85,8 +106,8 @@ class Stage:
         )
 
     async def __aenter__(self) -> Self:
-        """Load the sample debts and start; return when telephone and web answer."""
-        await self.command("debts", "load", str(shipped("config") / "demo-debts.csv"))
+        """Load the debts and start; return when telephone and web answer."""
+        await self.load()
         await self.start()
         return self
 
@@ -99,38 +120,66 @@ class Stage:
         """Stop; a second call does nothing."""
         await self.stop()
 
-    async def start(self) -> None:
-        """Start `solde serve`; return when telephone and web answer."""
+    async def load(self) -> None:
+        """Make the ledger and load the debts."""
+        await self.command("debts", "load", str(self._debts))
+
+    async def start(self, side: str = "serve") -> None:
+        """Start `solde serve`, `solde ivr` or `solde monitor`; return when it answers."""
         with self.log.open("ab") as log:
             self._serving = await asyncio.create_subprocess_exec(
-                *_solde("serve"), env=self._all(), stdin=DEVNULL, stdout=log, stderr=log
+                *_solde(side),
+                env=self.variables(),
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=log,
+                process_group=0,
             )
+        answers = [] if side == "monitor" else [self.telephone_answers(httpx.codes.OK)]
+        answers += [] if side == "ivr" else [self._web_answers()]
         try:
             async with asyncio.timeout(_READY_SECONDS):
-                await asyncio.gather(self._telephone_answers(), self._web_answers())
+                await asyncio.gather(*answers)
         except TimeoutError:
-            await self.stop()
-            raise StageError(f"solde serve does not answer: {self._last_words()}") from None
+            await self.kill()
+            raise StageError(f"solde {side} does not answer: {self._last_words()}") from None
 
-    async def stop(self) -> None:
-        """End it as an operator would (SIGTERM)."""
-        serving, self._serving = self._serving, None
-        if serving is None or serving.returncode is not None:
-            return
-        serving.send_signal(signal.SIGTERM)
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it as an operator would. A second call does nothing."""
+        self.signal(number)
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                await serving.wait()
+                await self.ended()
         except TimeoutError:
-            serving.kill()
-            await serving.wait()
-            raise StageError(f"solde serve does not stop: {self._last_words()}") from None
+            await self.kill()
+            raise StageError(f"solde does not stop: {self._last_words()}") from None
+
+    async def kill(self) -> None:
+        """End it, and what it has started, as a power cut would."""
+        if self._serving is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._serving.pid, signal.SIGKILL)
+        await self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it runs."""
+        if self._serving is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._serving.send_signal(number)
+
+    async def ended(self) -> int | None:
+        """Wait for the end; return the exit status, None when nothing runs."""
+        if self._serving is None:
+            return None
+        status = await self._serving.wait()
+        self._serving = None
+        return status
 
     async def command(self, *words: str) -> str:
         """Run a `solde` command on this stage and return what it prints."""
         process = await asyncio.create_subprocess_exec(
             *_solde(*words),
-            env=self._all(),
+            env=self.variables(),
             stdin=DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -140,9 +189,10 @@ class Stage:
             raise StageError(f"solde {' '.join(words)}: {err.decode(errors='replace').strip()}")
         return out.decode()
 
-    async def _telephone_answers(self) -> None:
-        """Send OPTIONS until one is answered."""
+    async def telephone_answers(self, status: int) -> None:
+        """Send OPTIONS until one is answered with `status`."""
         loop = asyncio.get_running_loop()
+        wanted = f"SIP/2.0 {status} ".encode()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((HOST, 0))
             probe.setblocking(False)
@@ -156,7 +206,8 @@ class Stage:
                 await loop.sock_sendto(probe, options.encode(), (HOST, self.sip_port))
                 with contextlib.suppress(TimeoutError, ConnectionError):
                     async with asyncio.timeout(0.1):
-                        await loop.sock_recv(probe, 2048)
+                        while not (await loop.sock_recv(probe, 2048)).startswith(wanted):
+                            pass
                         return
                 self._check_alive()
 
@@ -169,9 +220,10 @@ class Stage:
 
     def _check_alive(self) -> None:
         if self._serving is None or self._serving.returncode is not None:
-            raise StageError(f"solde serve ended: {self._last_words()}")
+            raise StageError(f"solde ended: {self._last_words()}")
 
-    def _all(self) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
+        """Return the environment of its processes."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("SOLDE_")}
         return {**inherited, **self.environment}
 

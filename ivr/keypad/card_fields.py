@@ -79,7 +79,8 @@ def _number_complete(digits: Digits) -> bool:
         brand is not None
         and len(number) == brand.usual_length
         and luhn_valid(number)
-        and not digits.doubled(DOUBLED_CLOSER_THAN)
+        # A bounce is quicker than the caller's other keys; a dialler is quick throughout.
+        and not digits.doubled(min(DOUBLED_CLOSER_THAN, digits.usual_gap() / 2))
     )
 
 

@@ -1,5 +1,6 @@
 """The home of keyed digits until a card, or a plain value, takes them."""
 
+from statistics import median
 from typing import NoReturn
 
 
@@ -53,6 +54,10 @@ class Digits:
             for i in range(1, len(self._buffer))
             if self._buffer[i] == self._buffer[i - 1] and self._gaps[i] < closer_than
         ]
+
+    def usual_gap(self) -> float:
+        """Return the median pause between two keys, in seconds; 0.0 below two digits."""
+        return median(self._gaps[1:]) if len(self._gaps) > 1 else 0.0
 
     def __len__(self) -> int:
         return len(self._buffer)

@@ -5,19 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from ivr.sip import CallEnd, digest
+from ivr.sip import CallEnd
 from tests.demo.small_server import AnsweredCall, SmallServer
 from tests.end_to_end.baresip import Baresip, BaresipError
 from tests.end_to_end.keypad_pcap import Impairment, keypad_pcap
 from tests.end_to_end.sipp import BUSY, PAY, SETUP, run_sipp
 
 CALLS = 6
-
-
-@pytest.fixture
-def md5_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Challenge with MD5 alone: baresip 1.0 gives up when SHA-256 is offered too."""
-    monkeypatch.setattr(digest, "_HASHES", {"MD5": digest._HASHES["MD5"]})
 
 
 async def test_sipp_keys_another_capture_in_each_call(tmp_path: Path) -> None:
@@ -82,7 +76,6 @@ async def test_sipp_knows_a_server_that_takes_no_calls(tmp_path: Path) -> None:
         assert (result.exit_code, result.succeeded) == (0, 3), result.errors
 
 
-@pytest.mark.usefixtures("md5_only")
 async def test_baresip_registers_and_keys_exactly(tmp_path: Path) -> None:
     async with (
         SmallServer(agent="secret") as server,
@@ -110,7 +103,6 @@ async def hung_up_by_server(server: SmallServer, baresip: Baresip) -> CallEnd:
     return await call.end()
 
 
-@pytest.mark.usefixtures("md5_only")
 async def test_baresip_tells_what_was_refused(tmp_path: Path) -> None:
     async with SmallServer(agent="secret") as server:
         with pytest.raises(BaresipError, match="not registered: 401"):

@@ -73,6 +73,10 @@ def test_an_american_express_number_ends_at_fifteen_digits() -> None:
     assert Keyed(NUMBER).press("378282246310005").digits == "378282246310005"
 
 
+def test_a_dialler_that_is_quick_throughout_is_not_taken_for_a_bounce() -> None:
+    assert Keyed(NUMBER).press("5555555555554444", gap=0.06).digits == "5555555555554444"
+
+
 def test_a_number_of_varying_length_waits_for_hash_or_a_pause() -> None:
     union_pay = "6200000000000005"
     keyed = Keyed(NUMBER).press(union_pay)
