@@ -167,16 +167,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stderr.write(f"{language}: {error}\n")
             return 2
         outdated = outdated or bool(report.made or report.removed)
-        sys.stdout.write("".join(f"{language}: {line}\n" for line in _lines(report)))
+        sys.stdout.write(
+            "".join(f"{language}: {line}\n" for line in _lines(report, check=options.check))
+        )
     return 1 if options.check and outdated else 0
 
 
-def _lines(report: Report) -> Iterator[str]:
-    yield f"{len(report.made)} to make or made, {len(report.removed)} removed"
-    yield from (f"made {file}" for file in report.made if not file.startswith("fragments/"))
-    yield from (f"kept {file}: your own recording" for file in report.own)
+def _lines(report: Report, *, check: bool) -> Iterator[str]:
+    made, removed = ("to make", "to remove") if check else ("made", "removed")
+    yield f"{made}: {len(report.made)}, {removed}: {len(report.removed)}"
+    yield from (f"{made}: {file}" for file in report.made if "/" not in file)
+    yield from (f"kept: {file}, your own recording" for file in report.own)
     yield from (
-        f"kept {file}: your own recording, which nothing plays" for file in report.unused
+        f"kept: {file}, your own recording, which nothing plays" for file in report.unused
     )
 
 

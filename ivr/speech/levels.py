@@ -27,7 +27,7 @@ PAD_MS = 20
 FADE_MS = 5
 
 PROCESSING = (
-    f"1: {LOWEST}-{HIGHEST} Hz, soxr VHQ {RATE} Hz, {LOUDNESS} LUFS, peak {PEAK} dB, "
+    f"2: {LOWEST}-{HIGHEST} Hz, soxr VHQ {RATE} Hz, {LOUDNESS} LUFS, peak {PEAK} dB, "
     f"trim {TRIM} dB, pad {PAD_MS} ms, fade {FADE_MS} ms, A-law"
 )
 """The recipe: a clip is made again when it changes. Raise its number with the code."""

@@ -1,34 +1,62 @@
-"""English numbers as numerals, for a synthesiser that reads those better.
+"""Numbers in words as numerals, for a synthesiser that reads those better.
 
-Pico takes a breath before "and" in "two thousand and twenty", and none in "2020", which it
-reads with the same words.
+Pico runs through "72" and stumbles in "soixante-douze", breathes before "and" in "two
+hundred and twenty" and not in "220"; the words it says are the same.
 """
 
 import re
+from functools import cache
 
 from num2words import num2words
 
-_VALUES = {str(num2words(number, lang="en")): number for number in range(100)}
-_SMALL = "|".join(sorted(_VALUES, key=len, reverse=True))
-_NUMBER = re.compile(
-    rf"\b(?:{_SMALL})(?: hundred)?(?: thousand)?(?:(?: and)? (?:{_SMALL}|hundred|thousand))+\b"
-)
+_HUNDREDS = {"cent", "cents", "hundred"}
+_THOUSANDS = {"mille", "thousand"}
+_SMALLEST = 20
+"""Below it, a word may be an article: "un", "one"."""
 
 
-def with_numerals(text: str) -> str:
-    """Return `text` with each number said with an "and" in numerals."""
-    return _NUMBER.sub(lambda found: _numeral(found[0]), text)
+def with_numerals(text: str, language: str) -> str:
+    """Return `text` with its numbers from 20 to 999,999 in numerals.
+
+    Words that are no whole number as it is written ("two thousand twenty") stay.
+    """
+    return _numbers(language).sub(lambda found: _numeral(found[0], language), text)
 
 
-def _numeral(words: str) -> str:
-    if " and " not in words:
-        return words
+def _numeral(words: str, language: str) -> str:
     whole = current = 0
-    for word in words.replace(" and ", " ").split():
-        if word == "hundred":
-            current *= 100
-        elif word == "thousand":
-            whole, current = whole + current * 1000, 0
+    for word in _tokens(language).findall(words):
+        if word in _HUNDREDS:
+            current = max(current, 1) * 100
+        elif word in _THOUSANDS:
+            whole, current = max(current, 1) * 1000, 0
         else:
-            current += _VALUES[word]
-    return str(whole + current)
+            current += _below_hundred(language)[word]
+    number = whole + current
+    if number < _SMALLEST or _words(number, language) != words:
+        return words
+    return str(number)
+
+
+@cache
+def _below_hundred(language: str) -> dict[str, int]:
+    # "quatre-vingt" is eighty where a thousand follows.
+    written = {"quatre-vingt": 80} if language == "fr" else {}
+    return written | {_words(number, language): number for number in range(1, 100)}
+
+
+@cache
+def _tokens(language: str) -> re.Pattern[str]:
+    words = {*_below_hundred(language), *_HUNDREDS, *_THOUSANDS}
+    return re.compile("|".join(sorted(words, key=len, reverse=True)))
+
+
+@cache
+def _numbers(language: str) -> re.Pattern[str]:
+    token = rf"(?:{_tokens(language).pattern})(?![\w-])"
+    glue = "(?: and)? " if language == "en" else " "
+    return re.compile(rf"(?<![\w-]){token}(?:{glue}{token})*")
+
+
+def _words(number: int, language: str) -> str:
+    return str(num2words(number, lang=language)).replace(",", "")

@@ -51,7 +51,7 @@ _ASKED: dict[str, tuple[str, ...]] = {
     "brand": (
         "visa",
         "mastercard",
-        "american-express",
+        "amex",
         "cartes-bancaires",
         "maestro",
         "diners",

@@ -3,11 +3,10 @@
 A fragment said alone sounds like a heading, so it is cut out of a carrier: after a lead, and
 before what its manner asks for. The cuts are found by the pauses that the carrier's
 punctuation makes; where the next number follows without a pause, by the closure of its /t/
-("… trente", "… twenty"), looked for where that ending is known to begin.
+("… trois", "… twenty"), looked for where that ending is known to begin.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -20,11 +19,16 @@ from ivr.speech.voices import Voice
 
 _STEP_MS = 5
 """Sound is looked at in steps of 5 ms, in the voice's full band: an /s/ is no silence there."""
-_PAUSE_STEPS = 30
-"""150 ms of silence are a pause; the closure of a plosive stays below 120."""
-_CLOSURE = -30.0
+_PAUSE_STEPS = 40
+"""200 ms of silence are a pause; the closure of a plosive is shorter."""
+_CLICK_STEPS = 6
+"""A shorter sound between pauses is a click of the voice, not a word."""
+_VOICED = -30.0
+"""Vowels are above this, closures and the noise of a /t/ are below."""
 _CLOSURE_STEPS = 4
 _CLOSURE_WITHIN_STEPS = 24
+_FAINTEST = 0.1
+"""A piece whose loudest sample is below this part of its carrier's was cut wrongly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +38,16 @@ class Carrier:
     lead: str
     breath: str
     """A phrase that follows after a pause."""
-    joined: str
-    """A number that follows without one; it begins with a /t/."""
+    joined: tuple[str, ...]
+    """Numbers that follow without one; they begin with a /t/.
+
+    A voice may breathe before one and not before the next: the first that it joins serves.
+    """
 
 
 CARRIERS = {
-    "fr": Carrier("Voici le montant.", "et dix centimes.", "trente."),
-    "en": Carrier("Here is the amount.", "and ten cents.", "twenty."),
+    "fr": Carrier("Voici le montant.", "et dix centimes.", ("trois.", "treize.", "trente.")),
+    "en": Carrier("Here is the amount.", "and ten cents.", ("twenty.", "ten.", "two.")),
 }
 
 
@@ -50,7 +57,7 @@ class Synthesis:
     def __init__(self, voice: Voice, language: str) -> None:
         self._voice = voice
         self._carrier = CARRIERS[language]
-        self._joined_steps: int | None = None
+        self._endings: dict[str, int] = {}
 
     def sentence(self, text: str) -> Samples:
         """Return a whole prompt. Raise `SynthesisError` when the voice said nothing."""
@@ -62,54 +69,77 @@ class Synthesis:
     def fragment(self, fragment: Fragment) -> Samples:
         """Return a piece of an amount, a number or a date. Raise `SynthesisError`."""
         carrier, text = self._carrier, fragment.text
+        if fragment.manner is Manner.JOINED:
+            return self._joined(text)
         if fragment.manner is Manner.CONTINUING:
             sound = self._say(f"{carrier.lead} {text}, {carrier.breath}")
             spoken, _ = self._after_lead(sound, text, phrases=2)
-        elif fragment.manner is Manner.JOINED:
-            sound = self._say(f"{carrier.lead} {text} {carrier.joined}")
-            (spoken,) = self._after_lead(sound, text, phrases=1)
-            spoken = slice(spoken.start, self._closure(sound, spoken, text))
         else:
             sound = self._say(f"{carrier.lead} {text}.")
             (spoken,) = self._after_lead(sound, text, phrases=1)
-        return trim(narrow(sound.samples[sound.at(spoken)], sound.rate))
+        return self._piece(sound, spoken, text)
+
+    def _joined(self, text: str) -> Samples:
+        problems: list[str] = []
+        for ending in self._carrier.joined:
+            sound = self._say(f"{self._carrier.lead} {text} {ending}")
+            try:
+                (spoken,) = self._after_lead(sound, text, phrases=1)
+                spoken = slice(spoken.start, self._closure(sound, spoken, text, ending))
+            except SynthesisError as error:
+                problems.append(str(error))
+            else:
+                return self._piece(sound, spoken, text)
+        raise SynthesisError("; ".join(problems))
 
     def _say(self, text: str) -> "_Sound":
         return _Sound.of(*self._voice.say(text))
 
     def _after_lead(self, sound: "_Sound", text: str, *, phrases: int) -> list[slice]:
-        """Return the steps of each phrase after the lead, with half a pause around it."""
+        """Return the steps of each phrase after the lead, with some of the pauses around it."""
         loud = np.flatnonzero(sound.above(TRIM))
-        breaks = np.flatnonzero(np.diff(loud) > _PAUSE_STEPS)
-        cuts = [(int(loud[at]) + int(loud[at + 1])) // 2 for at in breaks]
-        if len(cuts) != phrases:
+        runs = np.split(loud, np.flatnonzero(np.diff(loud) > _PAUSE_STEPS) + 1)
+        spoken = [run for run in runs if len(run) >= _CLICK_STEPS]
+        if len(spoken) != phrases + 1:
+            pauses = len(spoken) - 1
             raise SynthesisError(
-                f"{self._voice.name} made {len(cuts)} pauses around {text!r}, not {phrases}"
+                f"{self._voice.name} made {pauses} pauses around {text!r}, not {phrases}"
             )
-        edges = [*cuts, len(sound.levels)]
-        return [slice(start, end) for start, end in pairwise(edges)]
+        around = _PAUSE_STEPS // 4
+        return [slice(int(run[0]) - around, int(run[-1]) + around) for run in spoken[1:]]
 
-    def _closure(self, sound: "_Sound", spoken: slice, text: str) -> int:
-        """Return the step at which the joined ending's first /t/ closes."""
-        loud = np.flatnonzero(sound.above(TRIM)[spoken])
-        expected = spoken.start + int(loud[-1]) - self._ending_steps()
-        near = slice(expected - _CLOSURE_WITHIN_STEPS, expected + _CLOSURE_WITHIN_STEPS)
-        quiet = np.flatnonzero(~sound.above(_CLOSURE)[near]) + near.start
+    def _closure(self, sound: "_Sound", spoken: slice, text: str, ending: str) -> int:
+        """Return the step at which the first /t/ of `ending` is most silent."""
+        voiced = np.flatnonzero(sound.above(_VOICED)[spoken]) + spoken.start
+        expected = int(voiced[-1]) - self._ending_steps(ending)
+        quiet = np.setdiff1d(np.arange(voiced[0], voiced[-1]), voiced)
         runs = np.split(quiet, np.flatnonzero(np.diff(quiet) > 1) + 1)
-        closures = [run for run in runs if len(run) >= _CLOSURE_STEPS]
-        if not closures:
+        far = {
+            (max(int(run[0]) - expected, expected - int(run[-1]), 0), int(run[0])): run
+            for run in runs
+            if len(run) >= _CLOSURE_STEPS
+        }
+        nearest = min(far, default=None)
+        if nearest is None or nearest[0] > _CLOSURE_WITHIN_STEPS:
             raise SynthesisError(f"{self._voice.name}: no closure found after {text!r}")
-        closure = min(closures, key=lambda run: abs(int(run[-1]) - expected))
-        return int(closure[len(closure) // 2])
+        closed = far[nearest]
+        return int(closed[np.argmin(sound.levels[closed])])
 
-    def _ending_steps(self) -> int:
-        """Return how many steps the joined ending lasts from its first sound to its last."""
-        if self._joined_steps is None:
-            sound = self._say(f"{self._carrier.lead} {self._carrier.joined}")
-            (spoken,) = self._after_lead(sound, self._carrier.joined, phrases=1)
-            loud = np.flatnonzero(sound.above(TRIM)[spoken])
-            self._joined_steps = int(loud[-1]) - int(loud[0])
-        return self._joined_steps
+    def _ending_steps(self, ending: str) -> int:
+        """Return how many steps an ending lasts from its first sound to its last vowel."""
+        if ending not in self._endings:
+            sound = self._say(f"{self._carrier.lead} {ending}")
+            (spoken,) = self._after_lead(sound, ending, phrases=1)
+            first = np.flatnonzero(sound.above(TRIM)[spoken])[0]
+            last = np.flatnonzero(sound.above(_VOICED)[spoken])[-1]
+            self._endings[ending] = int(last) - int(first)
+        return self._endings[ending]
+
+    def _piece(self, sound: "_Sound", steps: slice, text: str) -> Samples:
+        samples = sound.samples[sound.at(steps)]
+        if np.abs(samples).max(initial=0) < _FAINTEST * sound.levels.max():
+            raise SynthesisError(f"{self._voice.name}: nothing was left of {text!r}")
+        return trim(narrow(samples, sound.rate))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ They are used by the build only: a call plays recorded clips.
 """
 
 import io
-import re
 import shutil
 import subprocess
 import sys
@@ -20,9 +19,6 @@ import soundfile
 from ivr.speech.errors import SynthesisError
 from ivr.speech.levels import Samples
 from ivr.speech.numerals import with_numerals
-
-_LINKED_ET = re.compile(r"\b(vingt|trente|quarante|cinquante|soixante) et (une?|onze)\b")
-"""Numbers in which Pico takes a breath before "et", unless they are written as one word."""
 
 
 class Voice(Protocol):
@@ -50,7 +46,7 @@ class Pico:
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
-        name = f"svox-pico {self.locale} speed {self.speed} volume {self.volume}"
+        name = f"svox-pico {self.locale} speed {self.speed} volume {self.volume} numerals"
         object.__setattr__(self, "name", name)
 
     def say(self, text: str) -> tuple[Samples, int]:
@@ -63,7 +59,7 @@ class Pico:
             raise SynthesisError(
                 "SVOX Pico is not installed: pip install 'solde[voices]', or --voice espeak-ng"
             )
-        reading = with_numerals(_LINKED_ET.sub(r"\1-et-\2", text))
+        reading = with_numerals(text, self.locale[:2])
         with TemporaryDirectory() as folder:
             sound = Path(folder, "said.wav")
             settings = [
