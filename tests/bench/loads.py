@@ -16,6 +16,11 @@ MEDIA_PORT = 10000
 CARDS = ("4242424242424242", "5555555555554444", "6011111111111117", "3566002020360505")
 
 
+_PORTS = 2000
+_CAPTURES = 150
+"""A SIPp plays as many different captures at most; more callers take more of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listening:
     """Calls that all hear prompts at the same time."""
@@ -70,26 +75,41 @@ async def pay(server: Server, folder: Path, calls: int, rate: float) -> Paying:
     """Let `calls` callers pay a debt each, all at once where `rate` allows it."""
     references = [f"{40000000 + n}" for n in range(calls)]
     await _owe(server, folder / "debts.csv", references)
+    groups = [references[n : n + _CAPTURES] for n in range(0, calls, _CAPTURES)]
+    results = await asyncio.gather(
+        *(_pay(server, folder, n, group, rate / len(groups)) for n, group in enumerate(groups))
+    )
+    told = await server.stage.command("kpi", "--json")
+    paid, with_error = _counted(told)
+    return Paying(calls, paid, with_error, sum(result.failed for result in results))
+
+
+async def _pay(
+    server: Server, folder: Path, group: int, references: Sequence[str], rate: float
+) -> SippResult:
+    directory = folder / f"group{group}"
+    directory.mkdir()
     pcaps = [
-        keypad_pcap(folder / f"pay{n}.pcap", _script(reference, CARDS[n % len(CARDS)]), seed=n)
-        for n, reference in enumerate(references)
+        keypad_pcap(
+            directory / f"{r}.pcap", _script(r, CARDS[n % len(CARDS)]), gap_ms=100, seed=n
+        )
+        for n, r in enumerate(references)
     ]
-    with media_sink(MEDIA_PORT, 2 * calls + 200):
+    media_port = MEDIA_PORT + _PORTS * group
+    with media_sink(media_port, 2 * len(references) + 200):
         result = await run_sipp(
             PAY,
             server.target,
-            directory=folder,
+            directory=directory,
             number="3000",
-            calls=calls,
+            calls=len(references),
             rate=rate,
-            limit=calls,
+            limit=len(references),
             pcaps=pcaps,
             within=240,
-            media_port=MEDIA_PORT,
+            media_port=media_port,
         )
-    told = await server.stage.command("kpi", "--json")
-    paid, with_error = _counted(told)
-    return Paying(calls, paid, with_error, result.failed)
+    return _ran(result)
 
 
 async def come_and_go(
@@ -111,7 +131,14 @@ async def come_and_go(
             media_port=MEDIA_PORT,
         )
     after = server.cost()
-    return result, 1000 * (after.cpu - before.cpu) / calls
+    return _ran(result), 1000 * (after.cpu - before.cpu) / calls
+
+
+def _ran(result: SippResult) -> SippResult:
+    """Return the result of a run that took place, whether or not its calls succeeded."""
+    if result.exit_code not in (0, 1):
+        raise RuntimeError(f"SIPp ended with {result.exit_code}: {result.errors}")
+    return result
 
 
 def _script(reference: str, card: str) -> Sequence[tuple[float, str]]:
