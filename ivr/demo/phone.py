@@ -10,6 +10,7 @@ it hears), and what it hides (which final response ended a call).
 """
 
 import contextlib
+import functools
 import logging
 import os
 import socket
@@ -30,7 +31,7 @@ from ivr.demo.phone_desk import CallRefusedError, report, serve
 with warnings.catch_warnings():
     # pyVoIP imports audioop, which Python 3.11 and 3.12 announce the end of.
     warnings.simplefilter("ignore", DeprecationWarning)
-    import pyVoIP.VoIP  # noqa: F401 - pyVoIP.SIP and this import each other; SIP cannot be first
+    import pyVoIP.VoIP  # pyVoIP.SIP and this import each other; SIP cannot be first
     from pyVoIP import RTP, SIP
     from pyVoIP.VoIP import VoIP
     from pyVoIP.VoIP.status import PhoneStatus
@@ -41,6 +42,9 @@ _MARKER: Final = 0x80
 _REGISTER_SECONDS: Final = 15.0
 _LEAVE_SECONDS: Final = 3.0
 _SUBTYPES: Final = {RTP.PayloadType.PCMU: "ULAW", RTP.PayloadType.PCMA: "ALAW"}
+
+# `pyVoIP.debug` prints what it did not expect among our events.
+pyVoIP.print = functools.partial(print, file=sys.stderr)
 
 
 class Sound(RTP.RTPClient):

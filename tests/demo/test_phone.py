@@ -1,6 +1,8 @@
 """The independent phone, as a process, against our own user agent, registrar and media."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -48,6 +50,13 @@ async def test_it_registers_and_calls_and_its_keys_arrive_exactly(tmp_path: Path
         assert call.confirmed.is_set()
         assert (await phone.hang_up())["by"] == "near"
         assert await call.end() is CallEnd.HUNG_UP_BY_PEER
+
+
+def test_what_pyvoip_prints_never_stands_among_the_events() -> None:
+    words = "import ivr.demo.phone, pyVoIP; pyVoIP.debug('', 'a response I do not know')"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == "a response I do not know\n"
 
 
 async def test_what_it_heard_is_what_was_played(tmp_path: Path) -> None:
