@@ -44,7 +44,7 @@ _LEAVE_SECONDS: Final = 3.0
 _SUBTYPES: Final = {RTP.PayloadType.PCMU: "ULAW", RTP.PayloadType.PCMA: "ALAW"}
 
 # `pyVoIP.debug` prints what it did not expect among our events.
-pyVoIP.print = functools.partial(print, file=sys.stderr)
+vars(pyVoIP)["print"] = functools.partial(print, file=sys.stderr)
 
 
 class Sound(RTP.RTPClient):

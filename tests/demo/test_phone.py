@@ -54,9 +54,10 @@ async def test_it_registers_and_calls_and_its_keys_arrive_exactly(tmp_path: Path
 
 def test_what_pyvoip_prints_never_stands_among_the_events() -> None:
     words = "import ivr.demo.phone, pyVoIP; pyVoIP.debug('', 'a response I do not know')"
-    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "")
-    assert done.stderr == "a response I do not know\n"
+    told = subprocess.run(
+        [sys.executable, "-c", words], capture_output=True, text=True, check=True
+    )
+    assert (told.stdout, told.stderr) == ("", "a response I do not know\n")
 
 
 async def test_what_it_heard_is_what_was_played(tmp_path: Path) -> None:
