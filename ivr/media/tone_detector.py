@@ -28,7 +28,7 @@ Flags = NDArray[np.bool_]
 BLOCKS = FRAME // BLOCK
 """Blocks of 5 ms in 20 ms."""
 
-_FRAMES = 3
+_FRAMES = 4
 _KEPT = _FRAMES * BLOCKS
 _STARTS = range(_KEPT - WINDOW_BLOCKS - BLOCKS + 1, _KEPT - WINDOW_BLOCKS + 1)
 """Where the windows begin that end in the newest frame."""
@@ -41,6 +41,12 @@ _MOST_TWIST = 10 ** (13.0 / 10)
 _HEARD = 0.5
 """A block sounds when both tones have half of their peak or more."""
 _WHOLE = 0.9
+
+_PURE = 0.97
+_BEFORE = 4
+_HUSH = 10 ** (-9.0 / 10)
+"""Speech that resembles a key does so amid speech, whose energy is there before; a key
+begins out of near silence, or else it must be purer than speech ever is."""
 
 _PAUSE = 5
 """Blocks: between the 10 ms of an interruption, or a packet lost on the way, and 30 ms."""
@@ -112,7 +118,7 @@ class ToneDetector:
         self._tones: list[Tone | None] = []
         self._rows = np.zeros(0, dtype=_ROW)
         self._sound: Floats = np.zeros((0, _FRAMES, FRAME), dtype=np.float32)
-        """The newest 60 ms of each row; frame `n` is at place `n` modulo 3."""
+        """The newest 80 ms of each row; frame `n` is at place `n` modulo 4."""
 
     def open(self) -> int:
         """Return a row for a new stream of sound."""
@@ -194,7 +200,7 @@ class ToneDetector:
         state["quiet"], state["lost"] = quiet, gone
 
     def _look(self, rows: Integers, keys: Integers) -> list[Tone]:
-        """Look closely for `keys`, each in the newest 60 ms of its row; earliest first."""
+        """Look closely for `keys`, each in the newest 80 ms of its row; earliest first."""
         order = (self._rows["frames"][rows][:, np.newaxis] + np.arange(_FRAMES)) % _FRAMES
         samples = self._sound[rows[:, np.newaxis], order].reshape(len(rows), -1)
         amplitudes = read_blocks(samples, keys)
@@ -206,14 +212,31 @@ class ToneDetector:
             window = samples[asked, first * BLOCK : first * BLOCK + WINDOW]
             read = amplitudes[asked, first : first + WINDOW_BLOCKS]
             fits = fit(window, read, keys[asked])
-            for at, peaks in zip(asked[fits.window].tolist(), fits.peaks, strict=True):
+            for at, peaks, purity in zip(asked[fits.window].tolist(), *fits[1:], strict=True):
+                row = int(rows[at])
                 shares = (np.abs(amplitudes[at]) / peaks).min(axis=1)
-                found.append(self._begin(int(rows[at]), int(keys[at]), peaks, shares, first))
+                onset = _onset(shares, first)
+                if purity >= _PURE or self._was_quiet(row, samples[at], peaks, onset):
+                    found.append(self._begin(row, int(keys[at]), peaks, shares, onset))
             waiting = np.setdiff1d(waiting, asked[fits.window], assume_unique=True)
         return found
 
-    def _begin(self, row: int, key: int, peaks: Floats, shares: Floats, first: int) -> Tone:
-        """Begin a tone that fills the window from block `first` of the newest 60 ms on."""
+    def _was_quiet(self, row: int, samples: Floats, peaks: Floats, onset: float) -> bool:
+        """Whether nothing loud but another key was heard in the 25 ms before an onset."""
+        tone = self._tones[row]
+        not_before = self._rows["not_before"][row] if tone is None else tone.end // BLOCK
+        opened = int(self._rows["frames"][row]) * BLOCKS - _KEPT
+        # The block next to the onset may hold some of the tone, or its echo of a codec.
+        end = int(onset) - 1
+        begin = max(end - _BEFORE, int(not_before) - opened)
+        if end - _BEFORE < 0:
+            return False
+        before = samples[begin * BLOCK : end * BLOCK]
+        power = float(np.square(peaks).sum()) / 2
+        return not len(before) or float(np.square(before).mean()) <= _HUSH * power
+
+    def _begin(self, row: int, key: int, peaks: Floats, shares: Floats, onset: float) -> Tone:
+        """Begin a tone at block `onset` of the newest 80 ms."""
         replaced = self._tones[row]
         if replaced is not None:
             replaced.over = True
@@ -221,12 +244,8 @@ class ToneDetector:
         opened = (int(state["frames"]) - _FRAMES) * FRAME
         # Of the newest frame, what the tone has already left counts as its pause.
         sounds = int(np.flatnonzero(shares >= _HEARD)[-1]) + 1
-        tone = Tone(
-            row,
-            TONE_KEYS[key],
-            begin=opened + round(_onset(shares, first) * BLOCK),
-            end=opened + sounds * BLOCK,
-        )
+        begin = opened + round(onset * BLOCK)
+        tone = Tone(row, TONE_KEYS[key], begin, end=opened + sounds * BLOCK)
         self._tones[row] = tone
         state["active"] = key
         state["peaks"] = peaks

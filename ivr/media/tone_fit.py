@@ -22,9 +22,9 @@ WINDOW = WINDOW_BLOCKS * BLOCK
 """35 ms: a tone of 40 ms fills one window of those that begin 5 ms apart, whenever it
 begins, and one of 24 ms fills no more than 69 % of any."""
 
-PURITY = 0.87
+PURITY = 0.92
 """The least share of a window's energy that two sines must explain; noise 15 dB below
-the tones leaves 0.97."""
+the tones leaves 0.96."""
 
 QUIETEST = amplitude(-27.0)
 """Between -25 dBm0 that must be heard and -29 dBm0 that must not."""
@@ -38,10 +38,14 @@ _STEADY = 0.6
 
 
 class Fits(NamedTuple):
-    """Windows that hold a key: which of those asked about, and the peaks of their tones."""
+    """Windows that hold a key: which of those asked about.
+
+    With the peaks of their two tones, and the share of their energy that is these tones.
+    """
 
     window: Integers
     peaks: Floats
+    purity: Floats
 
 
 def read_blocks(samples: Floats, keys: Integers) -> Complexes:
@@ -62,16 +66,16 @@ def fit(samples: Floats, amplitudes: Complexes, keys: Integers) -> Fits:
     near = np.abs(frequencies - nominal) <= TOLERANCE * nominal
     worth = np.flatnonzero(near.all(axis=1) & (steadiness > _STEADY).all(axis=1))
     if not len(worth):
-        return Fits(worth, np.empty((0, 2), dtype=np.float32))
-    peaks, explained = _fit_sines(samples[worth], frequencies[worth])
+        return Fits(worth, np.empty((0, 2), np.float32), np.empty(0, np.float32))
+    peaks, purity = _fit_sines(samples[worth], frequencies[worth])
     low, high = peaks[:, 0], peaks[:, 1]
-    held = (
-        (explained >= PURITY)
+    is_key = (
+        (purity >= PURITY)
         & (peaks.min(axis=1) >= QUIETEST)
         & (high <= HIGH_OVER_LOW * low)
         & (low <= LOW_OVER_HIGH * high)
     )
-    return Fits(worth[held], peaks[held])
+    return Fits(worth[is_key], peaks[is_key], purity[is_key])
 
 
 _STEPS = np.arange(1, WINDOW_BLOCKS, dtype=np.float32)

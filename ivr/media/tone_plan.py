@@ -21,7 +21,7 @@ TONE_KEYS = "123A456B789C*0#D"
 PAIRS: Floats = np.array(list(product(LOW, HIGH)), dtype=np.float32)
 """The two frequencies of each key, in Hz."""
 
-TOLERANCE = 0.025
+TOLERANCE = 0.02
 """Between the ±1.5 % (±1.8 % in Japan) that are a key and the ±3.5 % (±3 %) that are not."""
 
 ZERO_DBM0 = 22_826.0
