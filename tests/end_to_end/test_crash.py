@@ -60,6 +60,7 @@ async def test_a_charge_that_never_reached_stripe_stays_open_until_that_is_certa
             await caller.call()
             await caller.answer([Step.REFERENCE])
             await caller.hears(Step.AMOUNT, "amount.in-progress")
+            await caller.hang_up()
             assert await caller.result() == Result.PENDING
         asked = await the_attempt(solde)
         assert asked["state"] == AttemptState.PENDING
@@ -101,6 +102,7 @@ async def the_end_is_told_once(solde: Apart, folder: Path) -> None:
         await caller.call()
         await caller.answer([Step.REFERENCE])
         await caller.hears(Step.AMOUNT, "amount.already-paid")
+        await caller.hang_up()
         assert await caller.result() == Result.ALREADY_PAID
 
     first = await solde.get(f"transactions/{paid['transaction_id']}")

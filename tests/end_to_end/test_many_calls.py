@@ -61,6 +61,7 @@ async def test_two_hundred_calls_at_once_over_a_bad_network_are_all_paid(
     assert all_at_once < min(call["ended_at"] for call in calls)
     assert kpi["errors"] == []
     assert kpi["with_entry_error"] == 0
+    assert all(transaction["gateway_reference"] for transaction in paid)
     assert sorted(map(told, paid)) == sorted(map(expected, range(CALLS)))
     assert booked(tmp_path / "stage" / "sandbox.db") == Counter(map(cents, range(CALLS)))
 
