@@ -160,7 +160,7 @@ def _between(values: Sounds) -> Sounds:
     """Fill the samples between the steps in straight lines."""
     share = (np.arange(_STEP, dtype=np.float32) / _STEP)[np.newaxis, np.newaxis]
     now, rise = values[:, :-1, np.newaxis], np.diff(values, axis=1)[:, :, np.newaxis]
-    lines: Sounds = now + rise * share
+    lines: Sounds = (now + rise * share).astype(np.float32)
     return lines.reshape(len(values), -1)
 
 
@@ -168,4 +168,5 @@ def _scaled(random: Generator, sound: Sounds) -> Sounds:
     """Bring each stream to between -27 and -9 dBm0, as loud as telephone talkers are."""
     power = np.sqrt(np.mean(np.square(sound), axis=1, keepdims=True)) + 1e-9
     wanted = 32768 * 10 ** ((random.uniform(-27, -9, (len(sound), 1)) - 3.14) / 20) / np.sqrt(2)
-    return (sound * (wanted / power)).astype(np.float32)
+    scaled: Sounds = (sound * (wanted / power)).astype(np.float32)
+    return scaled
