@@ -11,7 +11,7 @@
 Bodies are bytes that nobody here looks into.
 """
 
-from ivr.sip.address import Address, DatagramSender
+from ivr.sip.address import Address, DatagramSender, Transport
 from ivr.sip.call import IncomingCall
 from ivr.sip.errors import (
     CallStateError,
@@ -46,6 +46,7 @@ __all__ = [
     "Request",
     "Response",
     "SipError",
+    "Transport",
     "UdpTransport",
     "Uri",
     "UserAgent",

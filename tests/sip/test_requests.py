@@ -3,6 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
+from ivr.sip import Address
 from tests.sip.wire import LOCAL, OFFER, PHONE, Wire, only_response, request, status
 
 
@@ -219,7 +220,7 @@ def test_maddr_names_where_the_response_goes() -> None:
     wire = Wire()
     via = "SIP/2.0/UDP 192.0.2.10:5062;maddr=192.0.2.77;branch=z9hG4bKm"
     wire.agent.datagram_received(request("OPTIONS", via=via), PHONE)
-    assert wire.sent[0][1] == ("192.0.2.77", 5062)
+    assert wire.sent[0][1] == Address("192.0.2.77", 5062)
 
 
 def test_refused_requests_leave_nothing_behind() -> None:
