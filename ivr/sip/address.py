@@ -33,12 +33,16 @@ class Address(NamedTuple):
     for a response the one its request came over (RFC 3261 §18.2.2), for a request
     the one its dialog was made over (RFC 5923). The source of a message that came
     over a connection is that other end itself.
+
+    `domain` is the SIP domain that was resolved to this address: the one that a
+    TLS peer's certificate must name (RFC 5922); without it the address itself.
     """
 
     host: str
     port: int
     transport: Transport = Transport.UDP
     flow: tuple[str, int] | None = None
+    domain: str = ""
 
     def in_uri(self) -> str:
         """Return `host:port` as a SIP URI or a Via writes it: IPv6 in brackets."""
