@@ -1,9 +1,9 @@
 """Signalling after RFC 3261: parsers and state machines without I/O, a thin transport.
 
-    udp ◄─► UserAgent ◄─► IncomingCall ◄─► CallHandler (the application's)
-               │               │
-               │               ├── Dialog: tags, sequence numbers, routes
-               │               └── Acceptance: the 200 until its ACK
+    udp ◄─► UserAgent ◄─► Sessions ◄─► IncomingCall, a Session ◄─► CallHandler
+               │                          │                     (the application's)
+               │                          ├── Dialog: tags, sequence numbers, routes
+               │                          └── Acceptance: the 200 until its ACK
                ├── ServerTransactions, ClientTransactions
                ├── Registrar ── DigestAuthenticator
                └── parse() ── Request, Response ── Headers, Via, NameAddr, Uri
@@ -25,6 +25,7 @@ from ivr.sip.message import CSeq, Request, Response
 from ivr.sip.name_addr import NameAddr, parse_name_addr
 from ivr.sip.parser import parse
 from ivr.sip.registrar import Binding, Registrar
+from ivr.sip.session import Session
 from ivr.sip.ua import UserAgent
 from ivr.sip.udp import UdpTransport, listen
 from ivr.sip.uri import Uri, parse_uri
@@ -45,6 +46,7 @@ __all__ = [
     "Registrar",
     "Request",
     "Response",
+    "Session",
     "SipError",
     "Transport",
     "UdpTransport",

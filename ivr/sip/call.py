@@ -1,97 +1,48 @@
-"""One call that came in, from its INVITE to its end (RFC 3261 §13.3, §14.2, §15).
+"""One call that came in, until it is a session like any other (RFC 3261 §13.3).
 
-OFFERED ── answer() ──► ANSWERED ── ACK ──► CONFIRMED
-   │                       │                    │
-   └── reject(), CANCEL    └── BYE, no ACK      └── BYE, hang_up()
-                 └─────────────────┴────────────────────┴──► ENDED
+OFFERED ── answer() ──► ANSWERED, as in `session`
+   └── reject(), CANCEL, BYE, hang_up() ──► ENDED
 """
 
 import secrets
-from collections.abc import Callable, Iterable
-from enum import Enum, auto
-from typing import Protocol
+from collections.abc import Callable
 
 import structlog
 
-from ivr.clock import Clock
-from ivr.sip.acceptance import Acceptance
 from ivr.sip.address import Address
-from ivr.sip.admission import BODY_TYPE, Reply, warning
-from ivr.sip.dialog import Dialog, DialogId
-from ivr.sip.errors import CallStateError, NotAcceptableHereError
-from ivr.sip.handler import CallEnd, CallHandler
+from ivr.sip.admission import Reply
+from ivr.sip.dialog import Dialog
+from ivr.sip.errors import CallStateError
+from ivr.sip.handler import CallEnd
 from ivr.sip.message import Request
 from ivr.sip.name_addr import NameAddr
 from ivr.sip.server_transaction import ServerTransaction
+from ivr.sip.session import Lines, Phase, Session, SessionHost, printable
 
 log = structlog.get_logger()
 
-Lines = Iterable[tuple[str, str]]
 
+class IncomingCall(Session):
+    """A call to us, for the application.
 
-class CallHost(Protocol):
-    """What a call needs of its user agent."""
-
-    clock: Clock
-    name: str
-
-    def session_headers(self, request: Request) -> Lines:
-        """Return Contact and the capabilities that go into a response to INVITE."""
-
-    def rings(self, dialog: DialogId) -> None:
-        """Repeat the 180 now and then (RFC 3261 §13.3.1.1)."""
-
-    def hang_up(self, dialog: Dialog, headers: Lines, *, once: bool) -> None:
-        """Send BYE; repeat it until it is answered unless `once`."""
-
-    def call_ended(self, call: "IncomingCall", dialog: DialogId) -> None:
-        """Forget the call."""
-
-
-class _Phase(Enum):
-    OFFERED = auto()
-    ANSWERED = auto()
-    CONFIRMED = auto()
-    ENDED = auto()
-
-
-class IncomingCall:
-    """A call, for the application.
-
-    `request` is the INVITE, `source` where it came from, `handler` the
-    application's side: set it before `on_call` returns. Methods called after
-    the end do nothing, as the end may cross them.
+    `request` is the INVITE, `source` where it came from. Set `handler` before
+    `on_call` returns.
     """
 
-    __slots__ = (
-        "_acceptance",
-        "_dialog",
-        "_host",
-        "_leaving",
-        "_phase",
-        "_transaction",
-        "handler",
-        "request",
-        "source",
-    )
+    __slots__ = ("_transaction", "request", "source")
 
     def __init__(
         self,
-        host: CallHost,
+        host: SessionHost,
         request: Request,
         source: Address,
         dialog: Dialog,
         transaction: ServerTransaction,
     ) -> None:
+        super().__init__(host, dialog)
         self.request = request
         self.source = source
-        self.handler: CallHandler | None = None
-        self._host = host
-        self._dialog = dialog
         self._transaction: ServerTransaction | None = transaction
-        self._acceptance: Acceptance | None = None
-        self._phase = _Phase.OFFERED
-        self._leaving = False
         transaction.on_cancel = self._cancelled
 
     @property
@@ -124,18 +75,14 @@ class IncomingCall:
         """The session offered; empty when our 200 has to make the offer."""
         return self.request.body
 
-    @property
-    def live(self) -> bool:
-        """Whether the call has not ended."""
-        return self._phase is not _Phase.ENDED
-
     # The application calls:
 
     def ring(self) -> None:
         """Let the caller hear ringing (180)."""
-        if self._not_answered("rung") is not None:
-            self._provisional()
-            self._host.rings(self._dialog.id)
+        transaction = self._not_answered("rung")
+        if transaction is not None:
+            transaction.respond(180, headers=self._host.session_headers(self.request))
+            self._host.rings(self.dialog.id)
 
     def answer(self, body: bytes) -> None:
         """Accept the call (200) with a session description: an answer, or an offer.
@@ -145,7 +92,7 @@ class IncomingCall:
         """
         transaction = self._not_answered("answered")
         if transaction is not None:
-            self._phase = _Phase.ANSWERED
+            self._phase = Phase.ANSWERED
             self._transaction = None
             self._accept(self.request, transaction, body)
 
@@ -166,26 +113,7 @@ class IncomingCall:
             transaction.respond(status, reason=reason, headers=lines)
             self._end(CallEnd.REJECTED)
 
-    def hang_up(self) -> None:
-        """End the call: 480 before the answer, then BYE, but not before the ACK (§15).
-
-        The handler hears of the end when the BYE leaves. Idempotent.
-        """
-        if self._phase is _Phase.OFFERED:
-            if self._transaction is not None:
-                self._transaction.respond(480)
-            self._end(CallEnd.HUNG_UP_BY_US)
-        elif self._acceptance is not None:
-            self._leaving = True
-        elif self.live:
-            self._bye(CallEnd.HUNG_UP_BY_US)
-
     # The user agent calls:
-
-    @property
-    def dialog(self) -> Dialog:
-        """The dialog, for requests from the other side."""
-        return self._dialog
 
     def start(self, on_call: Callable[["IncomingCall"], None]) -> None:
         """Offer the call to the application."""
@@ -203,68 +131,18 @@ class IncomingCall:
         """Repeat the 180 if the call still rings; return whether it does."""
         return self._transaction is not None and self._transaction.repeat()
 
-    def acknowledged(self, ack: Request) -> None:
-        """Take an ACK inside the dialog."""
-        acceptance = self._acceptance
-        if acceptance is None or ack.cseq.number != acceptance.cseq:
-            return
-        acceptance.stop()
-        self._acceptance = None
-        first = self._phase is _Phase.ANSWERED
-        self._phase = _Phase.CONFIRMED
-        if self._leaving:
-            self._bye(CallEnd.HUNG_UP_BY_US)
-        elif (first or acceptance.wants_answer) and self.handler is not None:
-            try:
-                self.handler.acknowledged(ack.body)
-            except Exception:
-                log.exception("call-handler-failed", call_id=printable(self.id), at="ack")
-                self.hang_up()
-
     def refusal_of_reinvite(self) -> Reply | None:
-        """Return why a re-INVITE cannot be processed now (§14.2; RFC 5407 §3.1.4)."""
-        if self._phase is _Phase.OFFERED:
+        """Return why a re-INVITE cannot be processed now (§14.2)."""
+        if self._phase is Phase.EARLY:
             return Reply(500, (("Retry-After", str(secrets.randbelow(11))),))
-        if self._acceptance is not None:
-            return Reply(491)
-        return None
-
-    def reinvited(
-        self, invite: Request, source: Address, transaction: ServerTransaction
-    ) -> None:
-        """Let the application renegotiate the session."""
-        if self.handler is None:
-            transaction.respond(500)
-            return
-        try:
-            body = self.handler.renegotiated(invite.body)
-        except NotAcceptableHereError as error:
-            transaction.respond(488, headers=(warning(self._host.name, str(error)),))
-            return
-        except Exception:
-            log.exception("call-handler-failed", call_id=printable(self.id), at="re-invite")
-            transaction.respond(500)
-            return
-        if not self.live:
-            transaction.respond(487)
-            return
-        self._dialog.refresh_target(invite, source)
-        self._accept(invite, transaction, body)
+        return super().refusal_of_reinvite()
 
     def hung_up(self) -> None:
-        """Take a BYE that was answered already."""
+        """Take a BYE that was answered already, perhaps in the early dialog."""
         if self._transaction is None:
-            self._end(CallEnd.HUNG_UP_BY_PEER)
+            super().hung_up()
         else:
             self._cancelled()
-
-    def shut_down(self) -> None:
-        """End at once: one BYE or 503, and no waiting."""
-        if self._transaction is not None:
-            self._transaction.respond(503)
-        else:
-            self._host.hang_up(self._dialog, (), once=True)
-        self._end(CallEnd.SHUT_DOWN)
 
     # Inside:
 
@@ -274,25 +152,10 @@ class IncomingCall:
             raise CallStateError(f"an answered call cannot be {wish}")
         return self._transaction
 
-    def _provisional(self) -> None:
+    def _abandon(self, end: CallEnd) -> None:
         if self._transaction is not None:
-            self._transaction.respond(180, headers=self._host.session_headers(self.request))
-
-    def _accept(self, invite: Request, transaction: ServerTransaction, body: bytes) -> None:
-        lines = list(self._host.session_headers(invite))
-        if body:
-            lines.append(("Content-Type", BODY_TYPE))
-        self._acceptance = acceptance = Acceptance(
-            self._host.clock, invite, transaction, self._never_acknowledged
-        )
-        acceptance.left = transaction.respond(200, headers=lines, body=body)
-
-    def _never_acknowledged(self) -> None:
-        left = self._acceptance is not None and self._acceptance.left
-        end = CallEnd.ACK_TIMEOUT if left else CallEnd.TRANSPORT_ERROR
-        log.warning("call-not-acknowledged", call_id=printable(self.id), end=end)
-        reason = ("Reason", 'SIP;cause=408;text="No ACK"')
-        self._bye(CallEnd.HUNG_UP_BY_US if self._leaving else end, (reason,))
+            self._transaction.respond(503 if end is CallEnd.SHUT_DOWN else 480)
+        self._end(end)
 
     def _cancelled(self) -> None:
         if self._transaction is not None:
@@ -306,26 +169,5 @@ class IncomingCall:
         elif self.live:
             self.hang_up()
 
-    def _bye(self, end: CallEnd, headers: Lines = ()) -> None:
-        self._host.hang_up(self._dialog, headers, once=False)
-        self._end(end)
-
-    def _end(self, end: CallEnd) -> None:
-        if not self.live:
-            return
-        self._phase = _Phase.ENDED
-        if self._acceptance is not None:
-            self._acceptance.stop()
-        self._acceptance = self._transaction = None
-        handler, self.handler = self.handler, None
-        self._host.call_ended(self, self._dialog.id)
-        if handler is not None:
-            try:
-                handler.ended(end)
-            except Exception:
-                log.exception("call-handler-failed", call_id=printable(self.id), at="end")
-
-
-def printable(text: str) -> str:
-    """Return a Call-ID or method for the log: ASCII and short, whatever a peer sent."""
-    return text[:120].encode("ascii", "backslashreplace").decode("ascii")
+    def _released(self) -> None:
+        self._transaction = None

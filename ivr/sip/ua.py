@@ -7,7 +7,7 @@ scanner nor a flood of calls while draining costs memory.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import structlog
 from twisted.internet.defer import Deferred
@@ -15,21 +15,21 @@ from twisted.internet.defer import Deferred
 from ivr.clock import Clock
 from ivr.sip.address import Address, DatagramSender
 from ivr.sip.admission import ACCEPT, Reply, inspect, warning
-from ivr.sip.call import IncomingCall, printable
-from ivr.sip.client_transaction import ClientTransactions, new_branch
-from ivr.sip.dialog import Dialog, DialogId, contact_of, dialog_id
+from ivr.sip.call import IncomingCall
+from ivr.sip.client_transaction import ClientTransactions
+from ivr.sip.dialog import Dialog
 from ivr.sip.errors import MalformedMessageError
+from ivr.sip.identity import Identity
 from ivr.sip.message import Request, Response
 from ivr.sip.parser import parse
 from ivr.sip.registrar import Registrar
 from ivr.sip.responder import Responder
 from ivr.sip.server_transaction import ServerTransactions
-from ivr.sip.timers import Lingering
+from ivr.sip.session import printable
+from ivr.sip.sessions import Sessions
 
 log = structlog.get_logger()
 
-RING_AGAIN = 60.0
-"""Seconds between two 180, so that proxies do not give the call up (§13.3.1.1)."""
 FULL_RETRY_AFTER = 5
 """Seconds a caller is asked to wait when `max_calls` are up."""
 _METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
@@ -54,9 +54,7 @@ class UserAgent:
         server_name: str = "Solde",
         max_calls: int | None = None,
     ) -> None:
-        self.clock = clock
-        self.name = server_name
-        self.local = local
+        self._identity = Identity(local, server_name)
         self._sender = sender
         self._on_call = on_call
         self._registrar = registrar
@@ -72,17 +70,28 @@ class UserAgent:
         )
         self._servers = ServerTransactions(clock, self._send)
         self._clients = ClientTransactions(clock, self._send)
-        self._ringing: Lingering[DialogId] = Lingering(clock, RING_AGAIN, self._ring_again)
-        self._calls: dict[DialogId, IncomingCall] = {}
-        self._closing: set[DialogId] = set()
+        self._sessions = Sessions(
+            clock,
+            self._identity,
+            self._abilities,
+            self._servers,
+            self._clients,
+            self._send,
+            self._check_idle,
+        )
         self._waiting: list[Deferred[None]] = []
 
     # For the application:
 
     @property
+    def local(self) -> Address:
+        """The address others reach us at."""
+        return self._identity.local
+
+    @property
     def live_calls(self) -> int:
         """How many calls have not ended."""
-        return len(self._calls)
+        return len(self._sessions)
 
     def drain(self, retry_after: int) -> None:
         """From now on refuse new calls with 503 and Retry-After, in seconds."""
@@ -98,12 +107,9 @@ class UserAgent:
     def close(self) -> None:
         """End every call at once, with one BYE or 503; cancel all timers; hear no more."""
         self._closed = True
-        for call in list(self._calls.values()):
-            call.shut_down()
+        self._sessions.close()
         self._servers.close()
         self._clients.close()
-        self._ringing.clear()
-        self._closing.clear()
         self._check_idle()
 
     def datagram_received(self, data: bytes, source: Address) -> None:
@@ -114,47 +120,6 @@ class UserAgent:
             self._receive(data, source)
         except Exception:
             log.exception("sip-datagram-failed")
-
-    # For calls (`CallHost`):
-
-    def session_headers(self, request: Request) -> Iterable[tuple[str, str]]:
-        """Return what makes a dialog of a response to INVITE (§12.1.1), and our abilities."""
-        scheme = "sips" if request.uri.scheme == "sips" else "sip"
-        lines = [("Record-Route", line) for line in request.headers.lines("Record-Route")]
-        lines.append(("Contact", f"<{scheme}:{self.local.in_uri()}>"))
-        lines.extend(self._abilities)
-        return lines
-
-    def rings(self, dialog: DialogId) -> None:
-        """Repeat the 180 of that call every minute."""
-        self._ringing.add(dialog)
-
-    def hang_up(
-        self, dialog: Dialog, headers: Iterable[tuple[str, str]], *, once: bool
-    ) -> None:
-        """Send BYE; repeat it until it is answered unless `once`."""
-        via = f"SIP/2.0/UDP {self.local.in_uri()};branch={new_branch()};rport"
-        request, to = dialog.request("BYE", via, headers)
-        if once:
-            self._send(request.render(), to)
-            return
-        ended = dialog.id
-        self._closing.add(ended)
-
-        def done(response: Response | None) -> None:
-            status = None if response is None else response.status
-            if status is None or status >= 300:
-                log.info("sip-bye-not-accepted", call_id=printable(ended[0]), status=status)
-            self._closing.discard(ended)
-            self._check_idle()
-
-        self._clients.begin(request, to, done)
-
-    def call_ended(self, call: IncomingCall, dialog: DialogId) -> None:
-        """Forget a call."""
-        if self._calls.get(dialog) is call:
-            del self._calls[dialog]
-            self._check_idle()
 
     # Inside:
 
@@ -205,7 +170,7 @@ class UserAgent:
             reply.status,
             tag=tag.hexdigest(),
             reason=reply.reason,
-            headers=(*reply.headers, ("Server", self.name)),
+            headers=(*reply.headers, ("Server", self._identity.name)),
         )
         self._send(data, responder.destination)
 
@@ -226,16 +191,8 @@ class UserAgent:
 
     def _acknowledge(self, ack: Request) -> None:
         transaction = self._servers.find(ack)
-        if transaction is not None and transaction.acknowledged():
-            return
-        call_id, tag, remote_tag = dialog_id(ack)
-        if transaction is not None:
-            # Simple telephones (pyVoIP) repeat the branch of the INVITE and make a To
-            # tag up: the branch tells which call is meant.
-            tag = transaction.tag or tag
-        call = self._calls.get((call_id, tag, remote_tag))
-        if call is not None:
-            call.acknowledged(ack)
+        if transaction is None or not transaction.acknowledged():
+            self._sessions.acknowledge(ack)
 
     def _process(self, request: Request, responder: Responder, source: Address) -> Reply | None:
         """Do what the request asks; return an answer that is to be sent without state."""
@@ -247,7 +204,7 @@ class UserAgent:
             transaction.respond(reply.status, reason=reply.reason, headers=reply.headers)
             return None
         if request.to.tag:
-            return self._in_dialog(request, responder, source)
+            return self._sessions.process(request, responder, source)
         if request.method == "INVITE":
             return self._invite(request, responder, source)
         return self._options() if request.method == "OPTIONS" else Reply(481)
@@ -259,37 +216,13 @@ class UserAgent:
         if refusal is not None:
             return refusal
         tag = new_tag()
-        dialog = Dialog(request, tag, source)
+        dialog = Dialog.called(request, tag, source)
         transaction = self._servers.begin(request, responder, tag)
         transaction.respond(100)
-        call = IncomingCall(self, request, source, dialog, transaction)
-        self._calls[dialog.id] = call
+        call = IncomingCall(self._sessions, request, source, dialog, transaction)
+        self._sessions.add(call)
         call.start(self._on_call)
         return None
-
-    def _in_dialog(
-        self, request: Request, responder: Responder, source: Address
-    ) -> Reply | None:
-        key = dialog_id(request)
-        call = self._calls.get(key)
-        if call is None:
-            # Both may hang up at once: the BYE that crosses ours is right too.
-            return Reply(200 if request.method == "BYE" and key in self._closing else 481)
-        if call.dialog.is_stale(request):
-            return Reply(500, reason="Out Of Order CSeq")
-        call.dialog.remote_cseq = request.cseq.number
-        if request.method == "OPTIONS":
-            return Reply(200, (ACCEPT, *self._abilities))
-        if request.method == "BYE":
-            self._servers.begin(request, responder, "").respond(200)
-            call.hung_up()
-            return None
-        reply = call.refusal_of_reinvite()
-        if reply is None:
-            contact_of(request)  # a malformed one is refused before anything changes
-            transaction = self._servers.begin(request, responder, "")
-            call.reinvited(request, source, transaction)
-        return reply
 
     def _cancel(self, request: Request, responder: Responder) -> Reply | None:
         invite = self._servers.find(request, "INVITE")
@@ -311,19 +244,14 @@ class UserAgent:
     def _refusal_of_new_calls(self) -> Reply | None:
         if self._retry_after is not None:
             why, seconds = "Draining: no new calls", self._retry_after
-        elif self._max_calls is not None and len(self._calls) >= self._max_calls:
+        elif self._max_calls is not None and len(self._sessions) >= self._max_calls:
             why, seconds = "All lines are busy", FULL_RETRY_AFTER
         else:
             return None
-        return Reply(503, (("Retry-After", str(seconds)), warning(self.name, why)))
-
-    def _ring_again(self, dialog: DialogId) -> None:
-        call = self._calls.get(dialog)
-        if call is not None and call.still_ringing():
-            self._ringing.add(dialog)
+        return Reply(503, (("Retry-After", str(seconds)), warning(self._identity.name, why)))
 
     def _check_idle(self) -> None:
-        if not self._calls and not self._closing:
+        if self._sessions.idle:
             waiting, self._waiting = self._waiting, []
             for one in waiting:
                 one.callback(None)
