@@ -3,6 +3,7 @@
 SipError
 ├── MalformedMessageError     a datagram, or a header looked into later, breaks the grammar
 ├── NotAcceptableHereError    raised by a call handler: a re-INVITE cannot be accepted
+├── NameServiceError          nobody knows where a URI's requests go
 └── CallStateError            the application asked for something the call's state forbids
 """
 
@@ -34,6 +35,10 @@ class MalformedMessageError(SipError):
 
 class NotAcceptableHereError(SipError):
     """The session offered in a re-INVITE is refused: 488, with the message as Warning."""
+
+
+class NameServiceError(SipError):
+    """A name could not be looked up, or nothing was found that we can send to."""
 
 
 class CallStateError(SipError):
