@@ -93,7 +93,7 @@ class ClientTransactions:
     def unreachable(self, to: Address) -> None:
         """End what was sent to `to` and not answered: the connection failed."""
         for client in list(self.running.values()):
-            if client.to == to:
+            if client.to._replace(flow=None) == to:
                 client.fail(Failure.TRANSPORT)
 
     def close(self) -> None:

@@ -2,22 +2,43 @@
 
 from dataclasses import dataclass
 
-from ivr.sip.address import Address
+from ivr.sip.address import Address, Transport
 from ivr.sip.client_transaction import new_branch
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What others are told of us. `local` is the address they reach us at."""
+    """What others are told of us. `local` is the address they reach us at.
+
+    `others` are the same for other transports and for the other IP version.
+    """
 
     local: Address
     name: str = "Solde"
+    others: tuple[Address, ...] = ()
+
+    def reached_at(self, to: Address) -> Address:
+        """Return the address of ours that is right for the other end `to`."""
+        ours = [one for one in (self.local, *self.others) if one.transport is to.transport]
+        for one in ours:
+            if (":" in one.host) == (":" in to.host):
+                return one
+        return ours[0] if ours else self.local._replace(transport=to.transport)
 
     def via(self, to: Address) -> str:
         """Return the Via of a new transaction with the hop `to` (RFC 3261 §8.1.1.7)."""
-        protocol = to.transport.upper()
-        return f"SIP/2.0/{protocol} {self.local.in_uri()};branch={new_branch()};rport"
+        via = f"SIP/2.0/{to.transport.upper()} {self.reached_at(to).in_uri()}"
+        rport = "" if to.transport.reliable else ";rport"
+        return f"{via};branch={new_branch()}{rport}"
 
-    def contact(self, scheme: str = "sip") -> tuple[str, str]:
-        """Return the Contact header: where requests inside a dialog reach us (§8.1.1.8)."""
-        return ("Contact", f"<{scheme}:{self.local.in_uri()}>")
+    def contact(self, scheme: str = "sip", to: Address | None = None) -> tuple[str, str]:
+        """Return the Contact header: where requests inside a dialog reach us (§8.1.1.8).
+
+        `to` is who will read it: requests come back over the transport that goes there.
+        """
+        ours = self.local if to is None else self.reached_at(to)
+        if ours.transport is Transport.UDP:
+            return ("Contact", f"<{scheme}:{ours.in_uri()}>")
+        # `sips:` says TLS already; its transport parameter would be the one below (§26.2.2).
+        transport = Transport.TCP if scheme == "sips" else ours.transport
+        return ("Contact", f"<{scheme}:{ours.in_uri()};transport={transport}>")

@@ -1,6 +1,7 @@
 """Server transactions (RFC 3261 §17.2, RFC 6026).
 
-An INVITE server transaction:
+Over a reliable transport nothing but a 2xx to INVITE is repeated, and timers I
+and J are zero. An INVITE server transaction:
 
     PROCEEDING ── 2xx ──► ACCEPTED ── timer L ──► gone
         │
@@ -91,7 +92,10 @@ class ServerTransaction:
         if status >= 200:
             self._responder = self.on_cancel = None
             self._finish(status)
-        return self.repeat()
+        left = self.repeat()
+        if self.state is State.COMPLETED and self._repetition is None and self._is_reliable:
+            self._table.forget(self)  # timer J is zero
+        return left
 
     def repeat(self) -> bool:
         """Send the last response again; return whether it left."""
@@ -105,7 +109,10 @@ class ServerTransaction:
         if self.state is State.COMPLETED:
             self.state = State.CONFIRMED
             self.close()
-            self._table.confirmed.add(self)
+            if self._is_reliable:
+                self._table.forget(self)  # timer I is zero
+            else:
+                self._table.confirmed.add(self)
         return self.state is State.CONFIRMED
 
     def settle(self) -> None:
@@ -118,17 +125,25 @@ class ServerTransaction:
             self._repetition.stop()
         self._last = self._repetition = self._responder = self.on_cancel = None
 
+    @property
+    def _is_reliable(self) -> bool:
+        return self._destination.transport.reliable
+
     def _finish(self, status: int) -> None:
         if not self.key.endswith(" INVITE"):
             self.state = State.COMPLETED
-            self._table.finished.add(self)
+            if not self._is_reliable:
+                self._table.finished.add(self)
         elif status < 300:
             self.state = State.ACCEPTED
             self._table.finished.add(self)
         else:
             self.state = State.COMPLETED
             self._repetition = Repetition(
-                self._table.clock, self.repeat, self._not_acknowledged
+                self._table.clock,
+                self.repeat,
+                self._not_acknowledged,
+                reliable=self._is_reliable,
             )
 
     def _not_acknowledged(self) -> None:

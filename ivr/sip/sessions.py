@@ -121,7 +121,7 @@ class Sessions:
         """Return what makes a dialog of a response to INVITE (§12.1.1), and our abilities."""
         lines = [("Record-Route", line) for line in request.headers.lines("Record-Route")]
         scheme = "sips" if request.uri.scheme == "sips" else "sip"
-        lines.append(self._identity.contact(scheme))
+        lines.append(self._identity.contact(scheme, request.source))
         lines.extend(self._abilities)
         return lines
 

@@ -7,7 +7,7 @@ scanner nor a flood of calls while draining costs memory.
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 from twisted.internet.defer import Deferred
@@ -39,7 +39,9 @@ _KEEP_ALIVE = b"\r\n\r\n"
 class UserAgent:
     """Answers calls, and keeps registrations when given a `Registrar`.
 
-    `local` is the address others reach us at: it goes into Contact and Via.
+    `local` is the address others reach us at: it goes into Contact and Via; `others`
+    are the same for other transports. `follow_maddr` sends responses where a Via
+    wants them, which anybody can use to have them sent to anybody.
     `on_call` gets each new call, after 100 was sent, and sets its handler.
     """
 
@@ -53,8 +55,11 @@ class UserAgent:
         registrar: Registrar | None = None,
         server_name: str = "Solde",
         max_calls: int | None = None,
+        others: Iterable[Address] = (),
+        follow_maddr: bool = False,
     ) -> None:
-        self._identity = Identity(local, server_name)
+        self._identity = Identity(local, server_name, tuple(others))
+        self._follow_maddr = follow_maddr
         self._sender = sender
         self._on_call = on_call
         self._registrar = registrar
@@ -121,6 +126,10 @@ class UserAgent:
         except Exception:
             log.exception("sip-datagram-failed")
 
+    def unreachable(self, to: Address) -> None:
+        """Learn that a connection to `to` could not be made: what was sent there is lost."""
+        self._clients.unreachable(to)
+
     # Inside:
 
     def _send(self, data: bytes, to: Address) -> bool:
@@ -138,10 +147,11 @@ class UserAgent:
                 self._send(b"\r\n", source)
             return
         try:
-            message = parse(data)
+            message = parse(data, from_stream=source.transport.reliable)
         except MalformedMessageError as error:
             self._malformed(error.request, source, error.fault)
             return
+        message.source = source
         if isinstance(message, Response):
             if not self._clients.response(message):
                 log.debug("sip-stray-response", status=message.status)
@@ -151,11 +161,14 @@ class UserAgent:
         except MalformedMessageError as error:
             self._malformed(message, source, error.fault)
 
+    def _responder(self, request: Request, source: Address) -> Responder:
+        return Responder(request, source, follow_maddr=self._follow_maddr)
+
     def _malformed(self, request: Request | None, source: Address, fault: str) -> None:
         method = None if request is None else printable(request.method)
         log.info("sip-malformed", fault=fault, method=method)
         if request is not None and request.method != "ACK":
-            responder = Responder(request, source)
+            responder = self._responder(request, source)
             if responder.has_via:
                 self._refuse(request, responder, Reply(400, reason=fault))
 
@@ -182,7 +195,7 @@ class UserAgent:
         if known is not None:
             known.repeat()
             return
-        responder = Responder(request, source)
+        responder = self._responder(request, source)
         reply = inspect(request, self._methods)
         if reply is None:
             reply = self._process(request, responder, source)

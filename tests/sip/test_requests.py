@@ -216,11 +216,12 @@ def test_a_transport_that_fails_otherwise_is_logged_and_no_more() -> None:
     assert [entry["event"] for entry in logs] == ["sip-datagram-failed"]
 
 
-def test_maddr_names_where_the_response_goes() -> None:
-    wire = Wire()
+@pytest.mark.parametrize(("follow", "host"), [(False, PHONE.host), (True, "192.0.2.77")])
+def test_maddr_names_where_the_response_goes_only_if_we_let_it(follow: bool, host: str) -> None:
+    wire = Wire(follow_maddr=follow)
     via = "SIP/2.0/UDP 192.0.2.10:5062;maddr=192.0.2.77;branch=z9hG4bKm"
     wire.agent.datagram_received(request("OPTIONS", via=via), PHONE)
-    assert wire.sent[0][1] == Address("192.0.2.77", 5062)
+    assert wire.sent[0][1] == Address(host, 5062)
 
 
 def test_refused_requests_leave_nothing_behind() -> None:

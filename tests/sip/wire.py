@@ -53,6 +53,8 @@ class Wire:
         *,
         registrar: Callable[[Clock], Registrar] | None = None,
         max_calls: int | None = None,
+        others: tuple[Address, ...] = (),
+        follow_maddr: bool = False,
     ) -> None:
         self.clock = Clock()
         self.sent: list[tuple[bytes, Address]] = []
@@ -67,6 +69,8 @@ class Wire:
             on_call=self._called,
             registrar=registrar(self.clock) if registrar else None,
             max_calls=max_calls,
+            others=others,
+            follow_maddr=follow_maddr,
         )
 
     def send(self, data: bytes, to: Address) -> None:
