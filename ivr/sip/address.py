@@ -56,6 +56,14 @@ class DatagramSender(Protocol):
         """Send one message. Raise OSError when it cannot leave this machine."""
 
 
+def transport_named(name: str) -> Transport | None:
+    """Return the transport of a URI's parameter, None for one that is not spoken here."""
+    return _NAMED.get(name.lower())
+
+
+_NAMED = {transport.value: transport for transport in Transport}
+
+
 def is_ip(host: str) -> bool:
     """Whether `host`, without brackets, is an IPv4 or IPv6 address and no name."""
     try:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
-from ivr.sip.address import DEFAULT_PORT, Address, is_ip
+from ivr.sip.address import Address, Transport, is_ip, transport_named
 from ivr.sip.errors import MalformedMessageError
 from ivr.sip.headers import Headers
 from ivr.sip.message import Request, Response
@@ -184,13 +184,25 @@ class Dialog:
         if self._behind_nat or not is_ip(host):
             # Names are not looked up: who sent the INVITE is the hop that knows the name.
             return self._source
-        return Address(host, hop.port or DEFAULT_PORT)
+        return _over(hop, host, self._source)
+
+
+def _over(hop: Uri, host: str, source: Address) -> Address:
+    """Return `host` as the address of `hop`, over the connection of `source` if it is there."""
+    named = transport_named(hop.param("transport") or "")
+    transport = Transport.TLS if hop.scheme == "sips" else named or source.transport
+    to = Address(host, hop.port or transport.default_port, transport)
+    if transport is not source.transport or host != source.host or not transport.reliable:
+        return to
+    # RFC 5923: whoever called over a connection is reached over it while it is open.
+    return to._replace(flow=source.flow or source[:2], domain=source.domain)
 
 
 def _is_translated(invite: Request, source: Address) -> bool:
     """Whether the sender of the INVITE sits behind NAT and answers through it (RFC 3581)."""
     via = invite.via
-    return via.param("rport") is not None and via.host != source.host
+    through = source.transport.reliable or via.param("rport") is not None
+    return through and via.host != source.host
 
 
 def _is_hidden(contact: str, source: str) -> bool:
