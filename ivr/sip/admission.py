@@ -22,6 +22,11 @@ class Reply(NamedTuple):
     reason: str = ""
 
 
+def description(body: bytes) -> tuple[tuple[str, str], ...]:
+    """Return the Content-Type of a session description, nothing for an empty one."""
+    return (("Content-Type", BODY_TYPE),) if body else ()
+
+
 def warning(agent: str, text: str) -> tuple[str, str]:
     """Return a Warning header that says `text` to a human (RFC 3261 §20.43)."""
     return ("Warning", f"399 {agent} {quote(text)}")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 
 from ivr.sip.address import Address, Transport, is_ip, transport_named
+from ivr.sip.digest_client import DigestClient
 from ivr.sip.errors import MalformedMessageError
 from ivr.sip.headers import Headers
 from ivr.sip.message import Request, Response
@@ -47,6 +48,8 @@ class Dialog:
     """The state that two user agents share for one call.
 
     Make one with `Dialog.called`, on the side that was called, or `Dialog.calling`.
+    `credentials` answer challenges to our requests, where the other side may ask;
+    `owns_call_id` is whether we chose the Call-ID, by sending the INVITE.
     """
 
     __slots__ = (
@@ -56,8 +59,10 @@ class Dialog:
         "_route_set",
         "_source",
         "_target",
+        "credentials",
         "id",
         "local_cseq",
+        "owns_call_id",
         "remote_cseq",
     )
 
@@ -73,12 +78,15 @@ class Dialog:
         target: Uri,
         source: Address,
         behind_nat: bool,
+        owns_call_id: bool,
     ) -> None:
         for route in route_set:
             _ = parse_name_addr(route).uri
         self.id = dialog
+        self.credentials: DigestClient | None = None
         self.local_cseq = local_cseq
         self.remote_cseq = remote_cseq
+        self.owns_call_id = owns_call_id
         self._local = local
         self._remote = remote
         self._route_set = route_set
@@ -106,6 +114,7 @@ class Dialog:
             target=contact_of(invite) or invite.from_.uri,
             source=source,
             behind_nat=_is_translated(invite, source),
+            owns_call_id=False,
         )
 
     @classmethod
@@ -126,6 +135,7 @@ class Dialog:
             target=contact or invite.uri,
             source=source,
             behind_nat=contact is not None and _is_hidden(contact.host, source.host),
+            owns_call_id=True,
         )
 
     @property
@@ -137,10 +147,20 @@ class Dialog:
         """Whether `request` is older than one that was handled (§12.2.2)."""
         return request.cseq.number < self.remote_cseq
 
-    def refresh_target(self, message: Request | Response, source: Address) -> None:
-        """Take the Contact of a target refresh request, or of its 2xx (§12.2.1.2, §12.2.2)."""
+    def refresh_target(
+        self, message: Request | Response, source: Address | None = None
+    ) -> None:
+        """Take the Contact of a target refresh request, or of its 2xx (§12.2.1.2, §12.2.2).
+
+        `source` is where the request came from.
+        """
         self._target = contact_of(message) or self._target
-        self._source = source
+        self._source = source or self._source
+
+    @property
+    def secure(self) -> bool:
+        """Whether the other side is to be reached by `sips:` alone (§12.1)."""
+        return self._target.scheme == "sips"
 
     def request(
         self,

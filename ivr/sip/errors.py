@@ -2,6 +2,7 @@
 
 SipError
 ├── MalformedMessageError     a datagram, or a header looked into later, breaks the grammar
+├── RequestRefusedError       the other side refused what we asked inside a call
 ├── NotAcceptableHereError    raised by a call handler: a re-INVITE cannot be accepted
 ├── NameServiceError          nobody knows where a URI's requests go
 └── CallStateError            the application asked for something the call's state forbids
@@ -39,6 +40,15 @@ class NotAcceptableHereError(SipError):
 
 class NameServiceError(SipError):
     """A name could not be looked up, or nothing was found that we can send to."""
+
+
+class RequestRefusedError(SipError):
+    """What we asked inside a call was refused: with `status`, 0 when the call is over."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}" if status else reason)
+        self.status = status
+        self.reason = reason
 
 
 class CallStateError(SipError):
