@@ -151,6 +151,7 @@ class Connection(Protocol):
 
     def abort(self, why: str) -> None:
         """Close at once."""
+        self._leaving = True
         log.info("sip-connection-aborted", why=why, transport=self.peer.transport)
         if self.transport is not None:
             self._tcp.abortConnection()
@@ -183,7 +184,7 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Hand whole messages on; answer pings; close what cannot be followed."""
-        if self._leaving:
+        if self._leaving or self._queue is not None:
             return
         now = self._host.clock.seconds()
         if self._pinged > self._heard:

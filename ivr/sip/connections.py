@@ -154,6 +154,7 @@ class Connections:
         target = to._replace(flow=None)
         identify = self._identify if to.transport is Transport.TLS else None
         connection = Connection(self, to.transport, target, identify)
+        dialling = self._connect(target, connection)
         self._all.add(connection)
         self._by_target[target] = connection
 
@@ -164,7 +165,7 @@ class Connections:
                 log.info("sip-connection-failed", transport=to.transport, error=error)
                 self.closed(connection)
 
-        self._dialling[connection] = dialling = self._connect(target, connection)
+        self._dialling[connection] = dialling
         dialling.addBoth(ended)
         return connection
 

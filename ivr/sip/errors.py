@@ -5,6 +5,7 @@ SipError
 ├── RequestRefusedError       the other side refused what we asked inside a call
 ├── NotAcceptableHereError    raised by a call handler: a re-INVITE cannot be accepted
 ├── NameServiceError          nobody knows where a URI's requests go
+├── TlsFileError              a certificate or key cannot be used
 └── CallStateError            the application asked for something the call's state forbids
 """
 
@@ -53,3 +54,7 @@ class RequestRefusedError(SipError):
 
 class CallStateError(SipError):
     """An answered call was answered, rung or rejected again."""
+
+
+class TlsFileError(SipError):
+    """A file of certificates or the key of one cannot be used; the message names it."""
