@@ -62,7 +62,7 @@ class ConnectionHost(Interface):
         """Take one whole message."""
 
     def closed(self, connection: "Connection") -> None:
-        """Forget the connection; `delivered` tells whether it ever opened."""
+        """Forget the connection; `answered` tells whether anything ever came."""
 
 
 class TcpTransport(Interface):
@@ -111,7 +111,7 @@ class Connection(Protocol):
         self.peer = target or Address("", 0, transport)
         self.target = target
         self.proof: PeerProof | None = None
-        self.delivered = False
+        self.answered = False
         self._host = host
         self._identify = identify
         self._framer = StreamFramer(host.limits.max_message)
@@ -125,6 +125,16 @@ class Connection(Protocol):
         self._timer: DelayedCall | None = None
 
     # The pool calls:
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing may be sent any more."""
+        return self._leaving
+
+    @property
+    def stands(self) -> bool:
+        """Whether messages can go and come."""
+        return self._queue is None and not self._leaving
 
     def send(self, data: bytes) -> None:
         """Send a message, or keep it until the connection stands.
@@ -184,12 +194,13 @@ class Connection(Protocol):
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802 - Twisted's name
         """Hand whole messages on; answer pings; close what cannot be followed."""
-        if self._leaving or self._queue is not None:
+        if not self.stands:
             return
         now = self._host.clock.seconds()
         if self._pinged > self._heard:
             self._answers_pings = True
         self._heard = now
+        self.answered = True
         messages = self._framer.feed(data)
         if PING in messages:
             # One answer for any number that came at once.
@@ -216,6 +227,7 @@ class Connection(Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._leaving = True
         self._queue = None
         self._host.closed(self)
 
@@ -240,7 +252,6 @@ class Connection(Protocol):
     def _open(self) -> None:
         queue, self._queue = self._queue, None
         self._owed = 0
-        self.delivered = True
         if self.target is not None:
             self._waiting = None  # whom we called need not speak first
         self._host.opened(self)

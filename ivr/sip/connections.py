@@ -28,8 +28,9 @@ Admits = Callable[[str], bool]
 class Connections:
     """Uses one connection for all messages to one target, and for the answers to its own.
 
-    `received` gets each message with its source. `unreachable` is told when a
-    target could not be connected to; what was to go there is lost.
+    `received` gets each message with its source. `unreachable` is told of a target
+    that could not be connected to, or hung up without a word; what was to go there
+    is lost.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Connections:
     def is_open(self, flow: Address) -> bool:
         """Whether the connection a message came over, or one to that target, stands."""
         found = self._find(flow)
-        return found is not None and found.delivered
+        return found is not None and found.stands
 
     def proof(self, source: Address) -> PeerProof | None:
         """Return who the source of a message proved to be, None when it did not."""
@@ -131,22 +132,21 @@ class Connections:
         else:
             if self._by_target.get(target) is connection:
                 del self._by_target[target]
-            if not connection.delivered:
+            if not connection.answered:
+                # Also a TLS 1.3 server that turns our certificate down does so by closing.
                 self.unreachable(target)
         self._check_idle()
 
     # Inside:
 
     def _find(self, to: Address) -> Connection | None:
+        found = [self._by_target.get(to._replace(flow=None))]
         if to.flow is not None:
-            flow = self._by_peer.get((*to.flow, to.transport))
-            if flow is not None:
-                return flow
-        target = self._by_target.get(to._replace(flow=None))
-        if target is None and not to.domain:
+            found.insert(0, self._by_peer.get((*to.flow, to.transport)))
+        if not to.domain:
             # Nobody in particular has to be there: any connection to that place will do.
-            target = self._by_peer.get((to.host, to.port, to.transport))
-        return target
+            found.append(self._by_peer.get((to.host, to.port, to.transport)))
+        return next((one for one in found if one is not None and not one.ending), None)
 
     def _open(self, to: Address) -> Connection:
         if len(self._all) >= self.limits.total:

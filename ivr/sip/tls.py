@@ -1,14 +1,14 @@
 """TLS for connections: what we prove, and what we demand (RFC 3261 §26.3, RFC 5922)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import structlog
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL import SSL, crypto
-from twisted.internet import ssl
-from twisted.internet._sslverify import IOpenSSLTrustRoot
 from twisted.internet.endpoints import wrapClientTLS
 from twisted.internet.interfaces import (
     IAddress,
@@ -26,6 +26,9 @@ from ivr.sip.certificates import Peer, peer_named_by
 from ivr.sip.errors import TlsFileError
 
 log = structlog.get_logger()
+
+_CIPHERS = b"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES"
+"""Of TLS 1.2, all with forward secrecy; TLS 1.3 has no others."""
 
 
 class _Files:
@@ -86,7 +89,7 @@ class ServerTls:
         def make() -> SSL.Context:
             context = _context(certificate, key, client_ca)
             if client_ca is not None and not require_client:
-                context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_CLIENT_ONCE)
+                context.set_verify(SSL.VERIFY_PEER)
             return context
 
         self._files = _Files(make, certificate, key, client_ca)
@@ -171,52 +174,44 @@ def peer_of(transport: object) -> Peer:
 def _context(
     certificate: Path | None, key: Path | None, ca: Path | None, *, system: bool = False
 ) -> SSL.Context:
-    own: list[crypto.X509] = []
-    private: crypto.PKey | None = None
-    trust = _system_trust() if system else None
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | SSL.OP_NO_RENEGOTIATION | SSL.OP_NO_TICKET)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_cipher_list(_CIPHERS)
     if certificate is not None and key is not None:
-        own = _certificates(certificate)
-        private = _private_key(key)
+        _show(context, certificate, key)
     if ca is not None:
-        trust = _trust(_certificates(ca))
-    options = ssl.CertificateOptions(
-        privateKey=private,
-        certificate=own[0] if own else None,
-        extraCertChain=own[1:] or None,
-        trustRoot=trust,
-        raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
-    )
+        _read(ca)
+        try:
+            context.load_verify_locations(str(ca))
+        except SSL.Error:
+            raise TlsFileError(f"{ca}: no PEM certificate") from None
+    elif system:
+        context.set_default_verify_paths()
+    if ca is not None or system:
+        context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT)
+    return context
+
+
+def _show(context: SSL.Context, certificate: Path, key: Path) -> None:
+    """Let a context prove who we are. What fails is told without quoting a file."""
     try:
-        return options.getContext()
-    except SSL.Error as error:
-        raise TlsFileError(f"{key}: not the key of {certificate}") from error
-
-
-def _certificates(path: Path) -> list[crypto.X509]:
+        own, *chain = load_pem_x509_certificates(_read(certificate))
+    except ValueError:
+        raise TlsFileError(f"{certificate}: no PEM certificate") from None
     try:
-        found = load_pem_x509_certificates(_read(path))
-    except ValueError as error:
-        raise TlsFileError(f"{path}: no PEM certificate") from error
-    return [crypto.X509.from_cryptography(one) for one in found]
-
-
-def _private_key(path: Path) -> crypto.PKey:
+        private = load_pem_private_key(_read(key), None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        raise TlsFileError(f"{key}: no PEM key, or one with a passphrase") from None
+    context.use_certificate(own)
+    for one in chain:
+        context.add_extra_chain_cert(one)
     try:
-        return crypto.load_privatekey(crypto.FILETYPE_PEM, _read(path), b"")
-    except (crypto.Error, ValueError):
-        # The cause might quote the file.
-        raise TlsFileError(f"{path}: no PEM key, or one with a passphrase") from None
-
-
-def _system_trust() -> IOpenSSLTrustRoot:
-    trust: IOpenSSLTrustRoot = ssl.platformTrust()  # type: ignore[no-untyped-call] # Twisted's
-    return trust
-
-
-def _trust(authorities: Iterable[crypto.X509]) -> IOpenSSLTrustRoot:
-    wrapped = [ssl.Certificate(one) for one in authorities]  # type: ignore[no-untyped-call] # same
-    trust: IOpenSSLTrustRoot = ssl.trustRootFromCertificates(wrapped)  # type: ignore[no-untyped-call] # same
-    return trust
+        context.use_privatekey(cast("Any", private))
+        context.check_privatekey()
+    except SSL.Error:
+        raise TlsFileError(f"{key}: not the key of {certificate}") from None
 
 
 def _read(path: Path) -> bytes:

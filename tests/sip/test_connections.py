@@ -185,6 +185,18 @@ def test_a_close_that_the_peer_holds_up_is_cut_short() -> None:
     assert net.clock.getDelayedCalls() == []
 
 
+def test_nothing_goes_over_a_connection_that_is_being_closed() -> None:
+    net = Net()
+    net.pool.send(b"a", TRUNK)
+    line = net.answer()
+    line.stuck = True
+    line.receive(MESSAGE + b"garbage\r\n")
+    net.pool.send(b"b", TRUNK)
+    net.pool.send(b"c", TRUNK)
+    assert net.answer().take() == b"bc"
+    assert line.take() == b"a"
+
+
 def test_closing_an_empty_pool_is_done_at_once() -> None:
     done: list[None] = []
     Net().pool.close().addCallback(done.append)
