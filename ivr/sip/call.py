@@ -1,7 +1,10 @@
 """One call that came in, until it is a session like any other (RFC 3261 §13.3).
 
-OFFERED ── answer() ──► ANSWERED, as in `session`
+EARLY ── answer() ──► ANSWERED, as in `lifecycle`
    └── reject(), CANCEL, BYE, hang_up() ──► ENDED
+
+Provisional responses are reliable where the caller requires it, and those with a
+session description also where it only can (RFC 3262). An answer waits for their PRACK.
 """
 
 import secrets
@@ -10,12 +13,15 @@ from collections.abc import Callable
 import structlog
 
 from ivr.sip.address import Address
-from ivr.sip.admission import Reply
+from ivr.sip.admission import Reply, description
+from ivr.sip.call_details import CallDetails
 from ivr.sip.dialog import Dialog
 from ivr.sip.errors import CallStateError
-from ivr.sip.handler import CallEnd
+from ivr.sip.handler import CallEnd, EarlyHandler
 from ivr.sip.message import Request
 from ivr.sip.name_addr import NameAddr
+from ivr.sip.negotiation import Begin
+from ivr.sip.reliable import OPTION, ReliableResponses
 from ivr.sip.server_transaction import ServerTransaction
 from ivr.sip.session import Lines, Phase, Session, SessionHost, printable
 
@@ -25,11 +31,21 @@ log = structlog.get_logger()
 class IncomingCall(Session):
     """A call to us, for the application.
 
-    `request` is the INVITE, `source` where it came from. Set `handler` before
-    `on_call` returns.
+    `request` is the INVITE, `source` where it came from, `replaces` the call it takes
+    the place of (RFC 3891), which ends when this one is answered. Set `handler`
+    before `on_call` returns.
     """
 
-    __slots__ = ("_transaction", "request", "source")
+    __slots__ = (
+        "_held",
+        "_reliable",
+        "_rings",
+        "_settled",
+        "_transaction",
+        "replaces",
+        "request",
+        "source",
+    )
 
     def __init__(
         self,
@@ -38,11 +54,18 @@ class IncomingCall(Session):
         source: Address,
         dialog: Dialog,
         transaction: ServerTransaction,
+        replaces: Session | None = None,
     ) -> None:
         super().__init__(host, dialog)
         self.request = request
         self.source = source
+        self.replaces = replaces
         self._transaction: ServerTransaction | None = transaction
+        self._reliable: ReliableResponses | None = None
+        self._rings = False
+        self._settled = False
+        self._held: bytes | None = None
+        self._learn(request)
         transaction.on_cancel = self._cancelled
 
     @property
@@ -75,26 +98,41 @@ class IncomingCall(Session):
         """The session offered; empty when our 200 has to make the offer."""
         return self.request.body
 
+    @property
+    def details(self) -> CallDetails:
+        """What the INVITE says beside that: forwarding, identities, data of the caller."""
+        return CallDetails(self.request)
+
     # The application calls:
 
     def ring(self) -> None:
         """Let the caller hear ringing (180)."""
-        transaction = self._not_answered("rung")
-        if transaction is not None:
-            transaction.respond(180, headers=self._host.session_headers(self.request))
-            self._host.rings(self.dialog.id)
+        self._provisional(180, b"")
 
-    def answer(self, body: bytes) -> None:
+    def progress(self, body: bytes, status: int = 183) -> None:
+        """Let the caller hear us before the answer: an answer, or an offer, in a 183.
+
+        Where the caller can, it is confirmed (`EarlyHandler`), and `answer` needs no
+        body any more. Raise CallStateError when answered, ValueError for another status.
+        """
+        if not 101 <= status <= 199:
+            raise ValueError(f"{status} is no provisional response")
+        self._provisional(status, body)
+
+    def answer(self, body: bytes = b"") -> None:
         """Accept the call (200) with a session description: an answer, or an offer.
 
-        The 200 is repeated until ACK. When none comes within 32 s, BYE is sent
-        and the call ends with ACK_TIMEOUT. Raise CallStateError when answered already.
+        The body is left out when a `progress` that was confirmed had it. The 200 is
+        repeated until ACK. When none comes within 32 s, BYE is sent and the call ends
+        with ACK_TIMEOUT. Raise CallStateError when answered already.
         """
         transaction = self._not_answered("answered")
-        if transaction is not None:
-            self._phase = Phase.ANSWERED
-            self._transaction = None
-            self._accept(self.request, transaction, body)
+        if transaction is None:
+            return
+        if self._reliable is not None and self._reliable.describes:
+            self._held = body  # RFC 3262 §5: no 2xx before the PRACK of a description
+        else:
+            self._answer(transaction, body)
 
     def reject(self, status: int, reason: str = "", headers: Lines = ()) -> None:
         """Refuse the call with a final response from 300 to 699.
@@ -128,29 +166,121 @@ class IncomingCall(Session):
                 self._fail()
 
     def still_ringing(self) -> bool:
-        """Repeat the 180 if the call still rings; return whether it does."""
-        return self._transaction is not None and self._transaction.repeat()
-
-    def refusal_of_reinvite(self) -> Reply | None:
-        """Return why a re-INVITE cannot be processed now (§14.2)."""
-        if self._phase is Phase.EARLY:
-            return Reply(500, (("Retry-After", str(secrets.randbelow(11))),))
-        return super().refusal_of_reinvite()
-
-    def hung_up(self) -> None:
-        """Take a BYE that was answered already, perhaps in the early dialog."""
+        """Say again that the call rings, if it does; return whether it does."""
         if self._transaction is None:
-            super().hung_up()
-        else:
-            self._cancelled()
+            return False
+        if self._reliable is None:
+            self._transaction.repeat()
+        elif self._held is None:
+            self._reliable.send(180, self._host.session_headers(self.request), b"")
+        return True
+
+    def process(self, request: Request, source: Address, begin: Begin) -> Reply | None:
+        """Process a request inside the dialog: PRACK, and whatever any session takes."""
+        if request.method == "PRACK":
+            return self._acknowledged_early(request, begin)
+        return super().process(request, source, begin)
 
     # Inside:
 
     def _not_answered(self, wish: str) -> ServerTransaction | None:
         """Return the INVITE's transaction, None when the call has ended."""
-        if self._transaction is None and self.live:
+        if self.live and (self._transaction is None or self._held is not None):
             raise CallStateError(f"an answered call cannot be {wish}")
         return self._transaction
+
+    def _provisional(self, status: int, body: bytes) -> None:
+        transaction = self._not_answered("rung")
+        if transaction is None:
+            return
+        if not self._rings:
+            self._rings = True
+            self._host.rings(self.dialog.id)
+        lines = (*self._host.session_headers(self.request), *description(body))
+        headers = self.request.headers
+        can = bool(body) and OPTION in headers.values("Supported")
+        if not can and OPTION not in headers.values("Require"):
+            transaction.respond(status, headers=lines, body=body)
+            return
+        if self._reliable is None:
+            self._reliable = ReliableResponses(
+                self._host.clock, self.request, transaction, self._never_confirmed_early
+            )
+        self.described(body, self.request.body)
+        self._reliable.send(status, lines, body)
+
+    def _acknowledged_early(self, prack: Request, begin: Begin) -> Reply | None:
+        """Take a PRACK (RFC 3262 §3, §5), which may bring an answer or an offer."""
+        body = None if self._reliable is None else self._reliable.acknowledged(prack)
+        if body is None or self._reliable is None:
+            return Reply(481)
+        transaction = begin()
+        answer = self._described_early(prack, body)
+        if isinstance(answer, Reply):
+            transaction.respond(answer.status, headers=answer.headers)
+        else:
+            transaction.respond(200, headers=description(answer), body=answer)
+        if self._transaction is not None and self._reliable is not None:
+            if self._held is None:
+                self._reliable.go_on()
+            elif not self._reliable.describes:
+                self._answer(self._transaction, self._held)
+        self._go_on()
+        return None
+
+    def _described_early(self, prack: Request, sent: bytes) -> bytes | Reply:
+        """Take what a PRACK describes, after a response with the body `sent`."""
+        offered = bool(sent) and not self.offer
+        if sent:
+            self._settled = True
+            self.described(b"", prack.body if offered else b"")
+            listener: object = self.handler
+            if isinstance(listener, EarlyHandler):
+                told = prack.body if offered else b""
+                self._tell("prack", listener.progress_acknowledged, told)
+        if offered or not prack.body:
+            return b""
+        answer = self._negotiate(prack.body) if self._settled else Reply(488)
+        if isinstance(answer, bytes):
+            self.described(answer, prack.body)
+        return answer
+
+    def _answer(self, transaction: ServerTransaction, body: bytes) -> None:
+        self._phase = Phase.ANSWERED
+        self._transaction = self._held = None
+        if self._reliable is not None:
+            self._reliable.stop()
+        self._accept(self.request, transaction, b"" if self._settled else body)
+        replaced, self.replaces = self.replaces, None
+        if replaced is not None:
+            replaced.hang_up(CallEnd.REPLACED)
+
+    def _never_confirmed_early(self) -> None:
+        """Give the call up: 64·T1 brought no PRACK (RFC 3262 §3)."""
+        log.warning("call-not-acknowledged", call_id=printable(self.id), at="prack")
+        if self._transaction is not None:
+            self._transaction.respond(504)
+        self._end(CallEnd.ACK_TIMEOUT)
+
+    def _refusal_of_reinvite(self) -> Reply | None:
+        if self._phase is Phase.EARLY:
+            return _later()
+        return super()._refusal_of_reinvite()
+
+    def _refusal_of_offer(self) -> Reply | None:
+        ours = self._reliable is not None and self._reliable.describes
+        if self._phase is Phase.EARLY and not self._settled and (self.offer or not ours):
+            return _later()  # an offer that we did not answer yet
+        return super()._refusal_of_offer()
+
+    def _may_update_early(self) -> bool:
+        return self._settled
+
+    def _hung_up(self) -> None:
+        if self._transaction is None:
+            super()._hung_up()
+        else:
+            self._cancelled()
 
     def _abandon(self, end: CallEnd) -> None:
         if self._transaction is not None:
@@ -170,4 +300,12 @@ class IncomingCall(Session):
             self.hang_up()
 
     def _released(self) -> None:
-        self._transaction = None
+        super()._released()
+        if self._reliable is not None:
+            self._reliable.stop()
+        self._transaction = self._reliable = self._held = self.replaces = None
+
+
+def _later() -> Reply:
+    """Return the wish to be asked again a little later (RFC 3261 §14.2, RFC 3311 §5.2)."""
+    return Reply(500, (("Retry-After", str(secrets.randbelow(11))),))

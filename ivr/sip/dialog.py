@@ -162,6 +162,12 @@ class Dialog:
         """Whether the other side is to be reached by `sips:` alone (§12.1)."""
         return self._target.scheme == "sips"
 
+    @property
+    def next_hop(self) -> Address:
+        """Where the next request goes."""
+        routes = self._route_set
+        return self._address_of(parse_name_addr(routes[0]).uri if routes else self._target)
+
     def request(
         self,
         method: str,
@@ -178,14 +184,12 @@ class Dialog:
         if cseq is None:
             self.local_cseq = cseq = self.local_cseq + 1
         uri, routes = self._target.text, self._route_set
-        hop = self._target
+        to = self.next_hop
         if routes:
             first = parse_name_addr(routes[0])
-            hop = first.uri
-            if hop.param("lr") is None:
+            if first.uri.param("lr") is None:
                 # A strict router wants itself in the Request-URI and the target last.
                 uri, routes = first.uri_text, [*routes[1:], f"<{uri}>"]
-        to = self._address_of(hop)
         lines = Headers()
         lines.add("Via", via(to))
         lines.add("Max-Forwards", MAX_FORWARDS)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
+from ivr.clock import Clock
 from ivr.sip.address import Address
 from ivr.sip.client_transaction import (
     ClientTransactions,
@@ -9,22 +10,36 @@ from ivr.sip.client_transaction import (
     InviteClient,
     InviteUser,
     OnFinal,
+    cancel_of,
 )
 from ivr.sip.dialog import Dialog
 from ivr.sip.digest_client import DigestExchange
 from ivr.sip.identity import Identity
 from ivr.sip.message import Request, Response
+from ivr.sip.timers import GIVE_UP, Lingering
 
 Lines = Iterable[tuple[str, str]]
 _CREDENTIALS = ("Authorization", "Proxy-Authorization")
 
 
+PATIENCE = 2 * GIVE_UP
+"""Seconds that a re-INVITE may take: nobody has to be fetched to the telephone."""
+
+
 class DialogClient:
     """Sends requests inside dialogs."""
 
-    def __init__(self, identity: Identity, clients: ClientTransactions) -> None:
+    def __init__(self, clock: Clock, identity: Identity, clients: ClientTransactions) -> None:
+        self.clock = clock
         self._identity = identity
         self._clients = clients
+        self._patience: Lingering[tuple[InviteClient, Request]] = Lingering(
+            clock, PATIENCE, self._too_late
+        )
+
+    def close(self) -> None:
+        """Cancel the timer."""
+        self._patience.clear()
 
     def ask(
         self, dialog: Dialog, method: str, headers: Lines, body: bytes, on_final: OnFinal
@@ -38,9 +53,9 @@ class DialogClient:
             content = (tuple(headers), body)
             _Authenticated(self, dialog, method, content, exchange, on_final).send()
 
-    def once(self, dialog: Dialog, method: str) -> None:
+    def once(self, dialog: Dialog, method: str, headers: Lines = ()) -> None:
         """Send a request and hear no answer."""
-        request, to = dialog.request(method, self._identity.via)
+        request, to = dialog.request(method, self._identity.via, headers)
         self._clients.send(request.render(), to)
 
     def invite(
@@ -53,7 +68,9 @@ class DialogClient:
     ) -> tuple[InviteClient, Request]:
         """Send a re-INVITE, with credentials as far as `exchange` knows them."""
         request, to = self._request(dialog, "INVITE", headers, body, exchange)
-        return self._clients.invite(request, to, user), request
+        client = self._clients.invite(request, to, user)
+        self._patience.add((client, request))
+        return client, request
 
     def acknowledge(
         self, client: InviteClient, dialog: Dialog, invite: Request, body: bytes, headers: Lines
@@ -96,6 +113,12 @@ class DialogClient:
             for name, value in exchange.lines(method, request.uri_text):
                 request.headers.add(name, value)
         return request, to
+
+    def _too_late(self, pending: tuple[InviteClient, Request]) -> None:
+        client, request = pending
+        if client.user is not None and not isinstance(client.user, _Acknowledgement):
+            self._clients.begin(cancel_of(request), client.to, lambda _: None)
+            client.fail(Failure.TIMEOUT)
 
 
 class _Authenticated:

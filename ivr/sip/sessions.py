@@ -9,12 +9,17 @@ from ivr.sip.address import Address
 from ivr.sip.admission import ACCEPT, Reply
 from ivr.sip.call import IncomingCall
 from ivr.sip.client_transaction import ClientTransactions
-from ivr.sip.dialog import Dialog, DialogId, contact_of, dialog_id
+from ivr.sip.dialog import Dialog, DialogId, dialog_id
 from ivr.sip.identity import Identity
+from ivr.sip.in_dialog import DialogClient
+from ivr.sip.lifecycle import Lifecycle
 from ivr.sip.message import Request, Response
+from ivr.sip.replaces import Replaces
 from ivr.sip.responder import Responder
-from ivr.sip.server_transaction import Send, ServerTransactions
+from ivr.sip.server_transaction import ServerTransactions
 from ivr.sip.session import Session, printable
+from ivr.sip.session_host import Usage
+from ivr.sip.session_timer import TimerPolicy
 from ivr.sip.timers import Lingering
 
 log = structlog.get_logger()
@@ -37,18 +42,19 @@ class Sessions:
         abilities: Iterable[tuple[str, str]],
         servers: ServerTransactions,
         clients: ClientTransactions,
-        send: Send,
+        timers: TimerPolicy,
         on_change: Callable[[], None],
     ) -> None:
         self.clock = clock
+        self.timers = timers
+        self.requests = DialogClient(clock, identity, clients)
         self._identity = identity
         self._abilities = tuple(abilities)
         self._servers = servers
-        self._clients = clients
-        self._send = send
         self._on_change = on_change
-        self._live: dict[Session, None] = {}
+        self._live: dict[Lifecycle, None] = {}
         self._by_dialog: dict[DialogId, Session] = {}
+        self._usages: dict[DialogId, list[Usage]] = {}
         self._closing: set[DialogId] = set()
         self._ringing: Lingering[DialogId] = Lingering(clock, RING_AGAIN, self._ring_again)
 
@@ -57,8 +63,8 @@ class Sessions:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is live and every BYE was answered or given up."""
-        return not self._live and not self._closing
+        """Whether nothing is live, and every BYE was answered or given up."""
+        return not (self._live or self._closing or self._usages)
 
     def add(self, session: Session) -> None:
         """Keep a session until it ends, with its dialog if there is one already."""
@@ -70,6 +76,10 @@ class Sessions:
         """End every session at once, with one BYE or 503; cancel all timers."""
         for session in list(self._live):
             session.shut_down()
+        for usage in [one for usages in self._usages.values() for one in usages]:
+            usage.shut_down()
+        self._usages.clear()
+        self.requests.close()
         self._ringing.clear()
         self._closing.clear()
 
@@ -91,24 +101,36 @@ class Sessions:
         """Process a request whose To has a tag; return what is to be answered without state."""
         key = dialog_id(request)
         session = self._by_dialog.get(key)
-        if session is None:
+        usages = self._usages.get(key)
+        if session is not None:
+            dialog = session.dialog
+        elif usages:
+            dialog = usages[0].dialog
+        else:
             # Both may hang up at once: the BYE that crosses ours is right too.
             return Reply(200 if request.method == "BYE" and key in self._closing else 481)
-        if session.dialog.is_stale(request):
+        if dialog.is_stale(request):
             return Reply(500, reason="Out Of Order CSeq")
-        session.dialog.remote_cseq = request.cseq.number
+        dialog.remote_cseq = request.cseq.number
+        if request.method == "NOTIFY":
+            return self._notified(usages or (), request, responder)
+        if session is None:
+            return Reply(481)
         if request.method == "OPTIONS":
             return Reply(200, (ACCEPT, *self._abilities))
-        if request.method == "BYE":
-            self._servers.begin(request, responder, "").respond(200)
-            session.hung_up()
-            return None
-        reply = session.refusal_of_reinvite()
-        if reply is None:
-            contact_of(request)  # a malformed one is refused before anything changes
-            transaction = self._servers.begin(request, responder, "")
-            session.reinvited(request, source, transaction)
-        return reply
+        return session.process(
+            request, source, lambda: self._servers.begin(request, responder, "")
+        )
+
+    def find(self, replaces: Replaces) -> Session | Reply:
+        """Return the call that an INVITE takes the place of, or why it cannot (RFC 3891 §3)."""
+        session = self._by_dialog.get(replaces.dialog)
+        if session is None:
+            return Reply(603 if replaces.dialog in self._closing else 481)
+        if session.established:
+            return Reply(486) if replaces.early_only else session
+        # Only a call of ours that still rings can be picked up like this.
+        return Reply(481) if isinstance(session, IncomingCall) else session
 
     # For sessions (`SessionHost`):
 
@@ -125,6 +147,13 @@ class Sessions:
         lines.extend(self._abilities)
         return lines
 
+    def request_headers(self, dialog: Dialog) -> Iterable[tuple[str, str]]:
+        """Return our Contact and abilities for a request inside `dialog`."""
+        scheme = "sips" if dialog.secure else "sip"
+        lines = (line for line in self._abilities if line[0] != "Server")
+        contact = self._identity.contact(scheme, dialog.next_hop)
+        return (contact, *lines, ("User-Agent", self._identity.name))
+
     def rings(self, dialog: DialogId) -> None:
         """Repeat the 180 of that call every minute."""
         self._ringing.add(dialog)
@@ -133,9 +162,8 @@ class Sessions:
         self, dialog: Dialog, headers: Iterable[tuple[str, str]], *, once: bool
     ) -> None:
         """Send BYE; repeat it until it is answered unless `once`."""
-        request, to = dialog.request("BYE", self._identity.via, headers)
         if once:
-            self._send(request.render(), to)
+            self.requests.once(dialog, "BYE", headers)
             return
         ended = dialog.id
         self._closing.add(ended)
@@ -147,24 +175,52 @@ class Sessions:
             self._closing.discard(ended)
             self._on_change()
 
-        self._clients.begin(request, to, done)
+        self.requests.ask(dialog, "BYE", headers, b"", done)
 
-    def join(self, session: Session, dialog: Dialog) -> None:
+    def join(self, session: Lifecycle, dialog: Dialog) -> None:
         """Hand requests inside `dialog` to `session` from now on."""
-        self._by_dialog[dialog.id] = session
+        if isinstance(session, Session):
+            self._by_dialog[dialog.id] = session
 
     def leave(self, dialog: Dialog) -> None:
         """Answer requests inside `dialog` with 481 from now on."""
         self._by_dialog.pop(dialog.id, None)
 
-    def ended(self, session: Session) -> None:
+    def ended(self, session: Lifecycle) -> None:
         """Forget a session and its dialog."""
         self._live.pop(session, None)
         if session.has_dialog:
             self.leave(session.dialog)
         self._on_change()
 
+    def hold(self, usage: Usage) -> None:
+        """Keep a usage, and hand it the NOTIFYs of its dialog."""
+        self._usages.setdefault(usage.dialog.id, []).append(usage)
+
+    def release(self, usage: Usage) -> None:
+        """Forget a usage: it is over."""
+        usages = self._usages.get(usage.dialog.id, [])
+        if usage in usages:
+            usages.remove(usage)
+            if not usages:
+                del self._usages[usage.dialog.id]
+                self._on_change()
+
     # Inside:
+
+    def _notified(
+        self, usages: Iterable[Usage], notify: Request, responder: Responder
+    ) -> Reply | None:
+        reply = Reply(481)
+        for usage in tuple(usages):
+            reply = usage.take_notify(notify)
+            if reply.status != 481:
+                break
+        else:
+            return reply
+        transaction = self._servers.begin(notify, responder, "")
+        transaction.respond(reply.status, reason=reply.reason, headers=reply.headers)
+        return None
 
     def _ring_again(self, dialog: DialogId) -> None:
         session = self._by_dialog.get(dialog)

@@ -7,32 +7,46 @@ scanner nor a flood of calls while draining costs memory.
 
 import hashlib
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from twisted.internet.defer import Deferred
 
 from ivr.clock import Clock
 from ivr.sip.address import Address, DatagramSender
-from ivr.sip.admission import ACCEPT, Reply, inspect, warning
+from ivr.sip.admission import ACCEPT, EXTENSIONS, Reply, inspect, warning
 from ivr.sip.call import IncomingCall
 from ivr.sip.client_transaction import ClientTransactions
 from ivr.sip.dialog import Dialog
-from ivr.sip.errors import MalformedMessageError
+from ivr.sip.errors import CallStateError, MalformedMessageError
 from ivr.sip.identity import Identity
+from ivr.sip.line import Line
 from ivr.sip.message import Request, Response
+from ivr.sip.outbound import Outbound
+from ivr.sip.outgoing import OutgoingCall
+from ivr.sip.outgoing_handler import OutgoingHandler
 from ivr.sip.parser import parse
 from ivr.sip.registrar import Registrar
+from ivr.sip.replaces import replaces_of
+from ivr.sip.request_out import new_tag
+from ivr.sip.resolution import Resolver
 from ivr.sip.responder import Responder
 from ivr.sip.server_transaction import ServerTransactions
 from ivr.sip.session import printable
+from ivr.sip.session_timer import TimerPolicy, too_brief
 from ivr.sip.sessions import Sessions
+from ivr.sip.trunk import Trunk
+from ivr.sip.trunks import Trunks
 
 log = structlog.get_logger()
 
 FULL_RETRY_AFTER = 5
 """Seconds a caller is asked to wait when `max_calls` are up."""
-_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
+_METHODS = (
+    *("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"),
+    *("UPDATE", "PRACK", "INFO", "REFER", "NOTIFY"),
+)
+_TIMERS = TimerPolicy()
 _KEEP_ALIVE = b"\r\n\r\n"
 
 
@@ -41,7 +55,8 @@ class UserAgent:
 
     `local` is the address others reach us at: it goes into Contact and Via; `others`
     are the same for other transports. `follow_maddr` sends responses where a Via
-    wants them, which anybody can use to have them sent to anybody.
+    wants them, which anybody can use to have them sent to anybody. `timers` are the
+    session intervals we want.
     `on_call` gets each new call, after 100 was sent, and sets its handler.
     """
 
@@ -57,6 +72,9 @@ class UserAgent:
         max_calls: int | None = None,
         others: Iterable[Address] = (),
         follow_maddr: bool = False,
+        timers: TimerPolicy = _TIMERS,
+        resolver: Resolver | None = None,
+        on_line: Callable[[Line], object] = lambda _: None,
     ) -> None:
         self._identity = Identity(local, server_name, tuple(others))
         self._follow_maddr = follow_maddr
@@ -70,7 +88,7 @@ class UserAgent:
         self._methods = _METHODS if registrar is None else (*_METHODS, "REGISTER")
         self._abilities = (
             ("Allow", ", ".join(self._methods)),
-            ("Supported", ""),
+            ("Supported", ", ".join(EXTENSIONS)),
             ("Server", server_name),
         )
         self._servers = ServerTransactions(clock, self._send)
@@ -81,8 +99,18 @@ class UserAgent:
             self._abilities,
             self._servers,
             self._clients,
-            self._send,
+            timers,
             self._check_idle,
+        )
+        self.outbound = Outbound(
+            clock,
+            self._identity,
+            self._clients,
+            self._sessions,
+            self._abilities,
+            resolver,
+            self._check_idle,
+            on_line,
         )
         self._waiting: list[Deferred[None]] = []
 
@@ -97,6 +125,45 @@ class UserAgent:
     def live_calls(self) -> int:
         """How many calls have not ended."""
         return len(self._sessions)
+
+    def call(
+        self,
+        target: str,
+        offer: bytes,
+        *,
+        handler: OutgoingHandler,
+        trunk: Trunk | None = None,
+        caller: str = "",
+        route: Sequence[str] = (),
+        hop: Address | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> OutgoingCall:
+        """Call a telephone number or a URI, with a session description as the offer.
+
+        `trunk` is what a number is called over. `caller` is who calls, a URI with a
+        name perhaps, when not whom the trunk says. `route` are the URIs of proxies to
+        be passed, `hop` an address that saves the look-up, such as a registered
+        telephone's. `headers` are further lines. Whatever the end, the handler hears of
+        it, but not before this returns. Raise MalformedMessageError for a URI that is
+        none, ValueError for a line break in a header, CallStateError once closed.
+        """
+        if self._closed:
+            raise CallStateError("a closed user agent makes no calls")
+        return self.outbound.call(
+            target,
+            offer,
+            handler=handler,
+            trunk=trunk,
+            caller=caller,
+            route=route,
+            hop=hop,
+            headers=headers,
+        )
+
+    @property
+    def trunks(self) -> Trunks:
+        """The trunks in use: register, ping and see their state there."""
+        return self.outbound.trunks
 
     def drain(self, retry_after: int) -> None:
         """From now on refuse new calls with 503 and Retry-After, in seconds."""
@@ -115,6 +182,7 @@ class UserAgent:
         self._sessions.close()
         self._servers.close()
         self._clients.close()
+        self.outbound.close()
         self._check_idle()
 
     def datagram_received(self, data: bytes, source: Address) -> None:
@@ -220,19 +288,25 @@ class UserAgent:
             return self._sessions.process(request, responder, source)
         if request.method == "INVITE":
             return self._invite(request, responder, source)
+        if request.method == "REFER":
+            return Reply(403, reason="Only inside a call")
         return self._options() if request.method == "OPTIONS" else Reply(481)
 
     def _invite(self, request: Request, responder: Responder, source: Address) -> Reply | None:
         if self._servers.is_merged(request):
             return Reply(482)
-        refusal = self._refusal_of_new_calls()
+        refusal = self._refusal_of_new_calls() or too_brief(request, self._sessions.timers)
         if refusal is not None:
             return refusal
+        wanted = replaces_of(request)
+        replaced = None if wanted is None else self._sessions.find(wanted)
+        if isinstance(replaced, Reply):
+            return replaced
         tag = new_tag()
         dialog = Dialog.called(request, tag, source)
         transaction = self._servers.begin(request, responder, tag)
         transaction.respond(100)
-        call = IncomingCall(self._sessions, request, source, dialog, transaction)
+        call = IncomingCall(self._sessions, request, source, dialog, transaction, replaced)
         self._sessions.add(call)
         call.start(self._on_call)
         return None
@@ -264,12 +338,7 @@ class UserAgent:
         return Reply(503, (("Retry-After", str(seconds)), warning(self._identity.name, why)))
 
     def _check_idle(self) -> None:
-        if self._sessions.idle:
+        if self._sessions.idle and self.outbound.idle:
             waiting, self._waiting = self._waiting, []
             for one in waiting:
                 one.callback(None)
-
-
-def new_tag() -> str:
-    """Return a tag no other dialog has."""
-    return secrets.token_hex(8)

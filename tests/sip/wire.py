@@ -18,6 +18,18 @@ from ivr.sip import (
 
 PHONE = Address("192.0.2.10", 5062)
 LOCAL = Address("192.0.2.1", 5060)
+ALLOW = [
+    "INVITE",
+    "ACK",
+    "CANCEL",
+    "BYE",
+    "OPTIONS",
+    "UPDATE",
+    "PRACK",
+    "INFO",
+    "REFER",
+    "NOTIFY",
+]
 OFFER = b"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\n"
 ANSWER = b"v=0\r\no=- 2 2 IN IP4 192.0.2.1\r\n"
 
