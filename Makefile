@@ -9,7 +9,7 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DEMO_PACKAGES := python3-venv
 TEST_PACKAGES := python3-venv sip-tester baresip-core chromium
 
-.PHONY: demo serve test lint types imports bench clean
+.PHONY: demo serve test lint types imports bench lock clean
 
 demo: $(VENV)/.demo ## A phone calls, keys a card and pays, on this machine alone
 	$(BIN)/solde demo
@@ -33,11 +33,13 @@ imports: $(VENV)/.dev
 bench: $(VENV)/.dev $(VENV)/.peers ## Speed and memory under SIPp's load; docs/bench.md
 	$(BIN)/python -m tests.bench
 
+LOCK := uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
+  --no-header --no-annotate --upgrade -q
+
 lock: ## Renew the locked dependencies (needs uv)
-	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
-	  --no-header --no-annotate --upgrade --extra demo -o requirements/lock.txt
-	uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
-	  --no-header --no-annotate --upgrade --extra dev -o requirements/dev.txt
+	$(LOCK) -o requirements/server.txt
+	$(LOCK) --extra demo -o requirements/demo.txt
+	$(LOCK) --extra dev -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV) build dist var .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -48,8 +50,8 @@ $(VENV)/bin/python:
 	    $(SUDO) apt-get install -qy --no-install-recommends $(DEMO_PACKAGES) && \
 	    $(PYTHON) -m venv $(VENV); }
 
-$(VENV)/.demo: requirements/lock.txt pyproject.toml | $(VENV)/bin/python
-	[ -e $(VENV)/.dev ] || $(BIN)/pip install -q --require-hashes -r requirements/lock.txt
+$(VENV)/.demo: requirements/demo.txt pyproject.toml | $(VENV)/bin/python
+	[ -e $(VENV)/.dev ] || $(BIN)/pip install -q --require-hashes -r requirements/demo.txt
 	$(BIN)/pip install -q --no-deps -e .
 	touch $@
 

@@ -1,8 +1,10 @@
 """Telling of an exception where a key or a card may be in its message or its locals."""
 
 
-def place(error: BaseException) -> dict[str, str]:
+def place(error: BaseException | None) -> dict[str, str]:
     """Return an exception's type and where it was raised, and nothing that it carries."""
+    if error is None:
+        return {}
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -1,8 +1,8 @@
 """structlog for every process, with no way for a card to get into a line.
 
-Three fences: card-named keys are replaced, any 13-19-digit run that passes Luhn is
-replaced, and tracebacks never show local variables (facts: structlog's own
-`dict_tracebacks` would dump them).
+Four fences: card-named keys are replaced; any 13-19-digit run that passes Luhn is replaced;
+tracebacks never show local variables (structlog's own `dict_tracebacks` would dump them); and
+what an exception says is shown without its digits, since it may quote what was keyed.
 """
 
 import logging
@@ -24,6 +24,8 @@ _CARD_KEYS = frozenset(
     }
 )  # fmt: skip
 _RUN = re.compile(r"\d(?:[ .\-]?\d){12,}")
+_DIGIT = re.compile(r"\d")
+_TRACE = ExceptionDictTransformer(show_locals=False)
 _CHATTY = ("stripe", "httpx", "httpcore", "asyncio", "aiosqlite", "alembic", "uvicorn")
 
 Event = MutableMapping[str, Any]
@@ -63,6 +65,33 @@ def _redactor(_logger: object, _method: str, event: Event) -> Event:
     return {k: _REMOVED if k.lower() in _CARD_KEYS else redact(v) for k, v in event.items()}
 
 
+def _sealed(exc_info: Any) -> list[dict[str, Any]]:
+    """Return an exception and its causes as structlog tells them, messages without digits."""
+    return [_seal(one) for one in _TRACE(exc_info)]
+
+
+def _seal(one: dict[str, Any]) -> dict[str, Any]:
+    return one | {
+        "exc_value": _DIGIT.sub("#", one["exc_value"]),
+        "exc_notes": [_DIGIT.sub("#", note) for note in one["exc_notes"]],
+        "syntax_error": None,
+        "exceptions": [[_seal(inner) for inner in group] for group in one["exceptions"]],
+    }
+
+
+def _traceback(exc_info: Any) -> str:
+    """Return the same for people to read, the cause first."""
+    return "\n".join(
+        "\n".join(
+            [
+                *(f"  {at['filename']}:{at['lineno']} {at['name']}" for at in one["frames"]),
+                " ".join([f"{one['exc_type']}: {one['exc_value']}", *one["exc_notes"]]),
+            ]
+        )
+        for one in reversed(_sealed(exc_info))
+    )
+
+
 def configure(
     level: str = "info",
     style: Literal["console", "json"] = "console",
@@ -83,12 +112,10 @@ def configure(
     ]
     renderer: Any
     if style == "json":
-        shared.append(
-            structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-        )
+        shared.append(structlog.processors.ExceptionRenderer(_sealed))
         renderer = structlog.processors.JSONRenderer()
     else:
-        shared.append(structlog.processors.format_exc_info)
+        shared.append(structlog.processors.ExceptionRenderer(_traceback))
         renderer = structlog.dev.ConsoleRenderer(colors=(stream or sys.stderr).isatty())
     # When a line cannot be written, logging would print its raw arguments instead.
     logging.raiseExceptions = False

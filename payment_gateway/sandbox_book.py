@@ -27,6 +27,7 @@ from payment_gateway.results import (
     Result,
 )
 
+_LETTERS = str.maketrans("0123456789", "ghijklmnop")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
     key TEXT PRIMARY KEY, asked TEXT NOT NULL, result TEXT NOT NULL
@@ -113,7 +114,7 @@ class SandboxBook:
 
     def open_payment(self, key: str, money: Money, *, captured: bool) -> str:
         """Note an approved payment and return its reference. Call it from `decide`."""
-        reference = f"sbx_{uuid.uuid4().hex}"
+        reference = f"sbx_{_unique()}"
         self._db.execute(
             "INSERT INTO payments (reference, key, currency, authorized, captured) "
             "VALUES (?, ?, ?, ?, ?)",
@@ -157,7 +158,7 @@ class SandboxBook:
 
     def keep_card(self, card: StoredCard) -> str:
         """Keep a card and return its token. Call it from `decide`."""
-        token = f"sbx_card_{uuid.uuid4().hex}"
+        token = f"sbx_card_{_unique()}"
         self._db.execute(
             "INSERT INTO stored_cards VALUES (?, ?, ?, ?)",
             (token, card.brand, card.last4, card.refusal),
@@ -197,6 +198,11 @@ class SandboxBook:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+
+def _unique() -> str:
+    """Return 32 letters: digits among them could look like a card number."""
+    return uuid.uuid4().hex.translate(_LETTERS)
 
 
 def write_result(result: Result) -> str:

@@ -53,6 +53,30 @@ def test_no_way_of_logging_lets_a_card_out(style: Literal["json", "console"]) ->
     assert "removed" in text
 
 
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_an_exception_is_told_without_the_digits_it_quotes(
+    style: Literal["json", "console"],
+) -> None:
+    stream = io.StringIO()
+    configure("debug", style, stream)
+    code = "739"
+    try:
+        try:
+            int(f"x{code}")
+        except ValueError as cause:
+            cause.add_note(f"keyed: {code}")
+            inner = KeyError(code)
+            raise ExceptionGroup(f"all of {code}", [inner]) from cause
+    except ExceptionGroup:
+        structlog.get_logger("tests").exception("failed")
+        logging.getLogger("library").exception("failed")
+    text = stream.getvalue()
+    assert code not in text
+    assert text.count("x###") == 2
+    assert text.count("keyed: ###") == 2
+    assert "test_an_exception_is_told_without_the_digits_it_quotes" in text
+
+
 def test_json_lines_stay_json() -> None:
     stream = io.StringIO()
     configure("info", "json", stream)

@@ -6,13 +6,16 @@ about (`recovery`), and is never charged again.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 import structlog
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
 from ivr.aio import deferred
 from ivr.clock import Clock
+from ivr.faults import place
 from ivr.journey.charging import Charge, ChargeEnd
 from ivr.ledger.attempts import (
     AmountExceedsDebtError,
@@ -128,7 +131,11 @@ class CashDesk:
             if not answer.called:
                 answer.callback(charge)
 
-        Deferred.fromFuture(task).addCallback(ended)
+        def failed(failure: Failure) -> None:
+            _log.critical("charge.failed", attempt=key, **place(failure.value))
+            ended(Charge(ChargeEnd.UNKNOWN))
+
+        Deferred.fromFuture(task).addCallbacks(ended, failed)
         return answer
 
     async def idle(self) -> None:
@@ -154,11 +161,7 @@ class CashDesk:
             if refused is not None:
                 return Charge(refused)
             result = await self._purchase(key, transaction_id, money, card)
-        try:
-            await record_end(self._ledger, key, result)
-        except LedgerUnavailableError as error:
-            # The attempt stays open, so `recovery` asks the gateway and records it later.
-            _log.error("charge.end-not-recorded", attempt=key, why=str(error))
+        await self._recorded(key, record_end(self._ledger, key, result))
         return Charge(_END[result.outcome], result.advice)
 
     async def _begin(
@@ -181,6 +184,9 @@ class CashDesk:
         except LedgerUnavailableError as error:
             _log.error("charge.refused", attempt=key, why=str(error))
             return ChargeEnd.LEDGER_UNAVAILABLE
+        except Exception as error:  # noqa: BLE001 - a bug before the charge: nothing is charged
+            _log.critical("charge.refused", attempt=key, **place(error))
+            return ChargeEnd.LEDGER_UNAVAILABLE
         return None
 
     async def _purchase(
@@ -199,19 +205,27 @@ class CashDesk:
             _log.critical("gateway.misconfigured", attempt=key, why=str(error))
             return Result(Outcome.NOT_CHARGED)
         except Exception as error:  # noqa: BLE001 - an adapter's bug must not lose a charge
-            _log.critical("gateway.failed", attempt=key, kind=type(error).__name__)
+            _log.critical("gateway.failed", attempt=key, **place(error))
             return Result(Outcome.UNKNOWN)
 
     def _late(self, key: str, answer: Deferred[Charge]) -> None:
         _log.warning("charge.late", attempt=key, seconds=self._deadline)
-        deferred(self._mark_unknown(key))
+        unknown = self._ledger.finish_attempt(key, state=AttemptState.UNKNOWN)
+        deferred(self._recorded(key, unknown))
         answer.callback(Charge(ChargeEnd.UNKNOWN))
 
-    async def _mark_unknown(self, key: str) -> None:
+    @staticmethod
+    async def _recorded(key: str, recording: Awaitable[bool]) -> None:
+        """Wait for an end to be recorded.
+
+        Where that fails the attempt stays open: `recovery` asks the gateway later.
+        """
         try:
-            await self._ledger.finish_attempt(key, state=AttemptState.UNKNOWN)
+            await recording
         except LedgerUnavailableError as error:
             _log.error("charge.end-not-recorded", attempt=key, why=str(error))
+        except Exception as error:  # noqa: BLE001 - a bug must not hide the gateway's answer
+            _log.critical("charge.end-not-recorded", attempt=key, **place(error))
 
 
 class CallCashier:

@@ -8,14 +8,14 @@ import asyncio
 import resource
 import signal
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from twisted.internet import asyncioreactor
 from twisted.internet.main import installReactor
-from twisted.logger import ILogObserver, STDLibLogObserver, globalLogBeginner
 
 from ivr.calls.hardening import UnsafeEnvironmentError, harden
+from ivr.calls.unhandled import tell_safely
 from ivr.settings import Settings
 
 if TYPE_CHECKING:
@@ -44,14 +44,13 @@ def run(settings: Settings) -> int:
 
 
 def _install(loop: asyncio.AbstractEventLoop) -> Any:
-    """Make `loop` the one that Twisted runs on; Twisted's own log goes where ours goes."""
+    """Make `loop` the one that Twisted runs on; its log, and all faults, go where ours go."""
     asyncio.set_event_loop(loop)
     reactor: Any = asyncioreactor.AsyncioSelectorReactor(loop)
     # Twisted's default is the wall clock: set back, it would delay every timer and prompt.
     reactor.seconds = time.monotonic
     installReactor(reactor)  # type: ignore[no-untyped-call] # Twisted's own gap
-    observer = cast("ILogObserver", STDLibLogObserver())
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
+    tell_safely(loop)
     return reactor
 
 

@@ -88,11 +88,11 @@ class PaymentJourney:
             try:
                 step = await self._steps[step]()
             except TooManyFailedAttemptsError:
-                await self._say("too-many-attempts", Step.FAILED)
-                step = Result.TOO_MANY_FAILED_ATTEMPTS
+                step = await self._end(
+                    Result.TOO_MANY_FAILED_ATTEMPTS, Step.FAILED, "too-many-attempts"
+                )
             except LedgerUnavailableError:
-                await self._say("ledger-unavailable", Step.FAILED)
-                step = Result.INTERNAL_ERROR
+                step = await self._end(Result.INTERNAL_ERROR, Step.FAILED, "ledger-unavailable")
         return step
 
     async def _welcome(self) -> Step:
@@ -112,11 +112,9 @@ class PaymentJourney:
             EventDetail(debt_id=debt.id, amount=debt.outstanding, currency=debt.currency),
         )
         if not debt.outstanding:
-            await self._say("already-paid", Step.AMOUNT)
-            return Result.ALREADY_PAID
+            return await self._end(Result.ALREADY_PAID, Step.AMOUNT, "already-paid")
         if debt.has_open_attempt:
-            await self._say("in-progress", Step.AMOUNT)
-            return Result.PENDING
+            return await self._end(Result.PENDING, Step.AMOUNT, "in-progress")
         return Step.AMOUNT
 
     async def _look_up(self, digits: Digits) -> Debt | EntryError:
@@ -185,8 +183,8 @@ class PaymentJourney:
     async def _failed(self) -> Step | Result:
         assert self._charge is not None  # noqa: S101 - only `processing` leads here
         if self._charge.end is not ChargeEnd.DECLINED:
-            await self._say(_FAILED_MOMENT[self._charge.end], Step.FAILED)
-            return self._standing
+            moment = _FAILED_MOMENT[self._charge.end]
+            return await self._end(self._standing, Step.FAILED, moment)
         advice = self._charge.advice or Advice.OTHER_CARD
         why = self._voice.prompt(Step.FAILED, str(advice))
         if advice is Advice.STOP:
@@ -194,14 +192,12 @@ class PaymentJourney:
             return Result.CARD_DECLINED
         retry = self._voice.prompt(Step.FAILED, "retry")
         key = await self._menu(self._questions.another_card, why, retry)
-        return Step.CARD_NUMBER if key == "1" else await self._stopped(Result.CARD_DECLINED)
+        if key == "1":
+            return Step.CARD_NUMBER
+        return await self._end(Result.CARD_DECLINED, Step.CANCELLED, "stopped")
 
     async def _cancelled(self) -> Result:
-        return await self._stopped(Result.CALLER_DECLINED)
-
-    async def _stopped(self, result: Result) -> Result:
-        await self._say("stopped", Step.CANCELLED)
-        return result
+        return await self._end(Result.CALLER_DECLINED, Step.CANCELLED, "stopped")
 
     async def _menu(self, menu: Menu, *question: Spoken) -> str:
         """Choose a key; 0 says that no agent can be reached from here, and asks again."""
@@ -213,8 +209,11 @@ class PaymentJourney:
                 menu.step, self._voice.prompt("help", "agent-unavailable")
             )
 
-    async def _say(self, moment: str, step: Step) -> None:
+    async def _end(self, result: Result, step: Step, moment: str) -> Result:
+        """Say how it has ended; that holds for who hangs up at once, too."""
+        self._standing = result
         await self._conversation.say(step, self._voice.prompt(step, moment))
+        return result
 
     @property
     def _money(self) -> Money:

@@ -7,7 +7,8 @@
 whole field. Keys are judged as they come; nothing here knows where they come from.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
@@ -44,8 +45,8 @@ class Mistake:
 class FieldCapture:
     """Capture of one `Field`. `done` fires once with an `Entry` or a `Mistake`.
 
-    Silence counts from `listen`, called when the question has been heard, or from the
-    last key.
+    A fault of the field's own functions makes it fail, so that somebody speaks. Silence
+    counts from `listen`, called when the question has been heard, or from the last key.
     """
 
     def __init__(
@@ -74,13 +75,14 @@ class FieldCapture:
         """Take one key, `gap` seconds after the one before it was let go."""
         if self.state is Capture.COMPLETE:
             return
-        if key.isdigit():
-            self._digit(key, gap)
-        elif key == "*":
-            self._erase()
-        elif key == "#" and len(self._digits):
-            self._judge(closed_itself=False)
-        # A lone # closes a field that has just closed itself; A-D are on no debtor's phone.
+        with self._failing_aloud():
+            if key.isdigit():
+                self._digit(key, gap)
+            elif key == "*":
+                self._erase()
+            elif key == "#" and len(self._digits):
+                self._judge(closed_itself=False)
+            # A lone # closes a field that has just closed itself; no debtor's phone has A-D.
 
     def abandon(self) -> None:
         """Wipe the entry and fire nothing: the caller is gone."""
@@ -118,10 +120,22 @@ class FieldCapture:
 
     def _silence(self) -> None:
         self._timer = None
-        if len(self._digits):
-            self._judge(closed_itself=True)
-        else:
-            self._finish(Mistake(EntryError.TIMEOUT))
+        with self._failing_aloud():
+            if len(self._digits):
+                self._judge(closed_itself=True)
+            else:
+                self._finish(Mistake(EntryError.TIMEOUT))
+
+    @contextmanager
+    def _failing_aloud(self) -> Iterator[None]:
+        """Let a fault end the entry: it would leave the caller on a silent line."""
+        try:
+            yield
+        except Exception as fault:
+            self.abandon()
+            if self.done.called:
+                raise
+            self.done.errback(fault)
 
     def _finish(self, outcome: Entry | Mistake) -> None:
         self._stop_timer()

@@ -11,6 +11,8 @@ class Manner(StrEnum):
     """Nothing: the voice falls."""
     CONTINUING = "continuing"
     """More of the sentence, after a breath: the voice stays up."""
+    ENDING = "ending"
+    """Nothing, after a phrase that went before it: the cents of an amount."""
     JOINED = "joined"
     """The next number, without a breath."""
 

@@ -22,7 +22,7 @@ def amount_fragments() -> Iterator[Fragment]:
     for number in range(1, 100):
         yield from closing(f"euros-{number}", f"{_words(number)} euro{_plural(number)}")
         cents = f"{_words(number)} cent{_plural(number)}"
-        yield Fragment(f"and-cents-{number}", f"and {cents}", Manner.FINAL)
+        yield Fragment(f"and-cents-{number}", f"and {cents}", Manner.ENDING)
         yield Fragment(f"cents-{number}", cents, Manner.FINAL)
 
 

@@ -29,7 +29,7 @@ def amount_fragments() -> Iterator[Fragment]:
     for number in range(1, 100):
         yield from closing(f"euros-{number}", f"{_words(number)} euro{_plural(number)}")
         cents = f"{_words(number)} centime{_plural(number)}"
-        yield Fragment(f"and-cents-{number}", f"et {cents}", Manner.FINAL)
+        yield Fragment(f"and-cents-{number}", f"et {cents}", Manner.ENDING)
         yield Fragment(f"cents-{number}", cents, Manner.FINAL)
 
 

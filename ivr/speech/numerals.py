@@ -1,7 +1,8 @@
 """Numbers in words as numerals, for a synthesiser that reads those better.
 
-Pico runs through "72" and stumbles in "soixante-douze", breathes before "and" in "two
-hundred and twenty" and not in "220"; the words it says are the same.
+The words that Pico says are the same, but in French it runs through "72" and stumbles in
+"soixante-douze"; in English it breathes before "and" in "two hundred and twenty", not in
+"220", and says "ninety-two" better than "92".
 """
 
 import re
@@ -11,19 +12,18 @@ from num2words import num2words
 
 _HUNDREDS = {"cent", "cents", "hundred"}
 _THOUSANDS = {"mille", "thousand"}
-_SMALLEST = 20
-"""Below it, a word may be an article: "un", "one"."""
 
 
-def with_numerals(text: str, language: str) -> str:
-    """Return `text` with its numbers from 20 to 999,999 in numerals.
+def with_numerals(text: str, language: str, smallest: int) -> str:
+    """Return `text` with its numbers from `smallest` to 999,999 in numerals.
 
-    Words that are no whole number as it is written ("two thousand twenty") stay.
+    A small number may be an article ("un", "one"). Words that are no whole
+    number as it is written ("two thousand twenty") stay.
     """
-    return _numbers(language).sub(lambda found: _numeral(found[0], language), text)
+    return _numbers(language).sub(lambda found: _numeral(found[0], language, smallest), text)
 
 
-def _numeral(words: str, language: str) -> str:
+def _numeral(words: str, language: str, smallest: int) -> str:
     whole = current = 0
     for word in _tokens(language).findall(words):
         if word in _HUNDREDS:
@@ -33,7 +33,7 @@ def _numeral(words: str, language: str) -> str:
         else:
             current += _below_hundred(language)[word]
     number = whole + current
-    if number < _SMALLEST or _words(number, language) != words:
+    if number < smallest or _words(number, language) != words:
         return words
     return str(number)
 

@@ -36,6 +36,8 @@ class Carrier:
     """The sentence around a fragment."""
 
     lead: str
+    before: str
+    """A phrase that goes before, up to a pause."""
     breath: str
     """A phrase that follows after a pause."""
     joined: tuple[str, ...]
@@ -46,8 +48,12 @@ class Carrier:
 
 
 CARRIERS = {
-    "fr": Carrier("Voici le montant.", "et dix centimes.", ("trois.", "treize.", "trente.")),
-    "en": Carrier("Here is the amount.", "and ten cents.", ("twenty.", "ten.", "two.")),
+    "fr": Carrier(
+        "Voici le montant.", "deux euros,", "et dix centimes.", ("trois.", "treize.", "trente.")
+    ),
+    "en": Carrier(
+        "Here is the amount.", "two euros,", "and ten cents.", ("twenty.", "ten.", "two.")
+    ),
 }
 
 
@@ -74,6 +80,9 @@ class Synthesis:
         if fragment.manner is Manner.CONTINUING:
             sound = self._say(f"{carrier.lead} {text}, {carrier.breath}")
             spoken, _ = self._after_lead(sound, text, phrases=2)
+        elif fragment.manner is Manner.ENDING:
+            sound = self._say(f"{carrier.lead} {carrier.before} {text}.")
+            _, spoken = self._after_lead(sound, text, phrases=2)
         else:
             sound = self._say(f"{carrier.lead} {text}.")
             (spoken,) = self._after_lead(sound, text, phrases=1)

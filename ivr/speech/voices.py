@@ -41,12 +41,15 @@ class Pico:
 
     locale: str
     speed: float
+    numerals_from: int
+    """Larger numbers are read from numerals."""
     volume: float = 0.5
     """Above 0.7 it clips."""
     name: str = field(init=False)
 
     def __post_init__(self) -> None:
-        name = f"svox-pico {self.locale} speed {self.speed} volume {self.volume} numerals"
+        settings = f"speed {self.speed}, volume {self.volume}, numerals {self.numerals_from}"
+        name = f"svox-pico {self.locale}: {settings}"
         object.__setattr__(self, "name", name)
 
     def say(self, text: str) -> tuple[Samples, int]:
@@ -59,7 +62,7 @@ class Pico:
             raise SynthesisError(
                 "SVOX Pico is not installed: pip install 'solde[voices]', or --voice espeak-ng"
             )
-        reading = with_numerals(text, self.locale[:2])
+        reading = with_numerals(text, self.locale[:2], self.numerals_from)
         with TemporaryDirectory() as folder:
             sound = Path(folder, "said.wav")
             settings = [
@@ -121,7 +124,9 @@ def _read(sound: Path | io.BytesIO) -> tuple[Samples, int]:
 
 
 VOICES: dict[str, Callable[[str], Voice]] = {
-    "pico": lambda language: {"fr": Pico("fr-FR", 0.92), "en": Pico("en-GB", 1.0)}[language],
+    "pico": lambda language: {"fr": Pico("fr-FR", 0.92, 20), "en": Pico("en-GB", 1.0, 100)}[
+        language
+    ],
     "espeak-ng": lambda language: {"fr": Espeak("fr-fr"), "en": Espeak("en-gb")}[language],
 }
 """How to make a voice for a language, by the name that the build is given."""

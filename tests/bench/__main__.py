@@ -23,7 +23,7 @@ async def main(calls: int, rate: int) -> None:
     print(f"  memory                 {heard.kilobytes_per_call:.0f} kB per call")
     print(f"  prompt packets in time {100 * punctual:.2f} % (worst {worst:.0f} ms late)")
     async with Server(folder / "pay") as server:
-        paying = await pay(server, _new(folder / "b"), calls, 50)
+        paying = await pay(server, _new(folder / "b"), calls)
     print(f"{calls} callers who pay")
     print(f"  paid                   {paying.paid}, failed calls {paying.failed}")
     print(f"  with an entry error    {paying.with_entry_error} (each a lost or doubled digit)")

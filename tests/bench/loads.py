@@ -16,6 +16,8 @@ MEDIA_PORT = 10000
 CARDS = ("4242424242424242", "5555555555554444", "6011111111111117", "3566002020360505")
 
 
+_COMING = 50.0
+"""Seconds in which the payers come; each keys for a little longer."""
 _PORTS = 2000
 _CAPTURES = 150
 """A SIPp plays as many different captures at most; more callers take more of them."""
@@ -71,8 +73,9 @@ class Paying:
     failed: int
 
 
-async def pay(server: Server, folder: Path, calls: int, rate: float) -> Paying:
-    """Let `calls` callers pay a debt each, all at once where `rate` allows it."""
+async def pay(server: Server, folder: Path, calls: int) -> Paying:
+    """Let `calls` callers pay a debt each; before the first has paid, the last has come."""
+    rate = calls / _COMING
     references = [f"{40000000 + n}" for n in range(calls)]
     await _owe(server, folder / "debts.csv", references)
     groups = [references[n : n + _CAPTURES] for n in range(0, calls, _CAPTURES)]
@@ -144,12 +147,12 @@ def _ran(result: SippResult) -> SippResult:
 def _script(reference: str, card: str) -> Sequence[tuple[float, str]]:
     return [
         (1.5, reference),
-        (5.0, "1"),
-        (6.0, "#"),
-        (7.0, card),
-        (12.5, "1230"),
-        (15.0, "123"),
-        (17.0, "1"),
+        (15.0, "1"),
+        (22.0, "#"),
+        (28.0, card),
+        (38.0, "1230"),
+        (44.0, "123"),
+        (54.0, "1"),
     ]
 
 

@@ -413,6 +413,32 @@ def test_hanging_up_at_any_point_is_a_result_and_charges_nothing(keys: str) -> N
     assert not caller.cashier.charged
 
 
+@pytest.mark.parametrize(
+    ("debt", "keys", "result"),
+    [
+        (replace(DEBT, outstanding=0), REFERENCE, Result.ALREADY_PAID),
+        (replace(DEBT, has_open_attempt=True), REFERENCE, Result.PENDING),
+        (DEBT, "1#2#3#", Result.TOO_MANY_FAILED_ATTEMPTS),
+        (DEBT, REFERENCE + "1#" + VISA + EXPIRY + CODE + "3", Result.CALLER_DECLINED),
+    ],
+)
+def test_who_hangs_up_while_the_end_is_said_has_had_that_end(
+    debt: Debt, keys: str, result: Result
+) -> None:
+    caller = Caller(debt).press(keys)
+    assert caller.result is None
+    caller.conversation.hang_up()
+    assert caller.result is result
+
+
+def test_who_hangs_up_on_a_broken_ledger_has_met_an_internal_error() -> None:
+    caller = Caller()
+    caller.debts.broken = True
+    caller.press(REFERENCE)
+    caller.conversation.hang_up()
+    assert caller.result is Result.INTERNAL_ERROR
+
+
 def test_hanging_up_during_the_charge_waits_for_its_end() -> None:
     caller = Caller()
     caller.cashier.waiting = Deferred()

@@ -23,6 +23,7 @@ def test_a_fragment_holds_its_own_words_and_none_of_its_carrier(manner: Manner) 
     [
         (Manner.FINAL, "Here is the amount. one euro."),
         (Manner.CONTINUING, "Here is the amount. one euro, and ten cents."),
+        (Manner.ENDING, "Here is the amount. two euros, one euro."),
         (Manner.JOINED, "Here is the amount. one euro twenty."),
     ],
 )
@@ -75,7 +76,7 @@ def test_a_voice_that_is_not_installed_says_how_to_get_it(
 ) -> None:
     monkeypatch.setattr("ivr.speech.voices.find_spec", lambda name: None)
     with pytest.raises(SynthesisError, match=r"solde\[voices\]"):
-        Pico("fr-FR", 1.0).say("Oui.")
+        Pico("fr-FR", 1.0, 20).say("Oui.")
     monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(SynthesisError, match="apt-get install espeak-ng"):
         VOICES["espeak-ng"]("fr").say("Oui.")
@@ -83,4 +84,4 @@ def test_a_voice_that_is_not_installed_says_how_to_get_it(
 
 def test_a_voice_program_that_fails_says_why() -> None:
     with pytest.raises(SynthesisError, match="ended with"):
-        Pico("xx-XX", 1.0).say("Oui.")
+        Pico("fr-XX", 1.0, 20).say("Oui.")
