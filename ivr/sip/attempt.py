@@ -35,9 +35,12 @@ class AttemptHost(Protocol):
     clock: Clock
     identity: Identity
     clients: ClientTransactions
-    sessions: SessionHost
     expiring: Lingering["Attempt"]
     """Those whose CANCEL was sent; each is expired after 64·T1."""
+
+    @property
+    def sessions(self) -> SessionHost:
+        """Keeps the dialogs, and sends requests inside them."""
 
     def abandoned(self, attempt: "Attempt") -> None:
         """Remember that an attempt has to be undone before all is quiet."""

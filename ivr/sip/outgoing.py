@@ -13,6 +13,7 @@ from ivr.clock import DelayedCall
 from ivr.sip.attempt import Attempt, AttemptHost
 from ivr.sip.client_transaction import Failure
 from ivr.sip.dialog import Dialog
+from ivr.sip.digest_client import DigestClient
 from ivr.sip.errors import MalformedMessageError
 from ivr.sip.handler import CallEnd
 from ivr.sip.lifecycle import Phase
@@ -43,6 +44,7 @@ class OutgoingCall(Session):
 
     __slots__ = (
         "_attempt",
+        "_digest",
         "_draft",
         "_exchange",
         "_line",
@@ -66,7 +68,8 @@ class OutgoingCall(Session):
         self._making = host
         self._line = line
         self._draft = draft
-        self._exchange = line.digest.exchange()
+        self._digest = line.digest
+        self._exchange = self._digest.exchange()
         self._redirects = Redirects(draft.uri_text, follow=line.trunk.follow_redirects)
         self._targets: Targets | None = None
         self._attempt: Attempt | None = None
@@ -186,7 +189,7 @@ class OutgoingCall(Session):
         credentials = self._exchange.lines(draft.method, draft.uri_text)
         lines = [identity.contact(scheme, to), *self.timer.ask(), *credentials]
         request = draft.request(identity.via(to), lines)
-        self._attempt = Attempt(self._making, request, to, self._line.digest, self)
+        self._attempt = Attempt(self._making, request, to, self._digest, self)
         if targets.more:
             self._patience = self._making.clock.callLater(
                 self._line.trunk.failover_after, self._silent
@@ -215,9 +218,10 @@ class OutgoingCall(Session):
             return
         self._draft.uri_text = uri.text
         self._targets = None
-        if self._redirects.elsewhere(uri, self._line):
-            # Credentials are for the trunk, not for whomever it names.
-            self._exchange = self._redirects.nobody.exchange()
+        # Credentials are for the trunk, not for whomever it names.
+        away = self._redirects.elsewhere(uri, self._line)
+        self._digest = DigestClient() if away else self._line.digest
+        self._exchange = self._digest.exchange()
         self.start()
 
     def _enter(self, dialog: Dialog) -> None:

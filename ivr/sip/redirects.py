@@ -1,6 +1,5 @@
 """Where a call goes after a 3xx (RFC 3261 §8.1.3.4)."""
 
-from ivr.sip.digest_client import DigestClient
 from ivr.sip.errors import MalformedMessageError
 from ivr.sip.line import Line
 from ivr.sip.name_addr import NameAddr, parse_name_addr
@@ -16,9 +15,6 @@ class Redirects:
     """The URIs still to be tried; none is tried twice."""
 
     __slots__ = ("_follow", "_left", "_seen")
-
-    nobody = DigestClient()
-    """Has no credentials."""
 
     def __init__(self, first: str, *, follow: bool) -> None:
         self._follow = follow

@@ -1,7 +1,6 @@
 """The trunks in use: registered, pinged, and recognised in what comes in."""
 
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 
 from twisted.internet.defer import Deferred, DeferredList
 
@@ -57,12 +56,11 @@ class Trunks:
         request came from. Raise MalformedMessageError.
         """
         token = request.uri.param("line")
-        address = ip_address(source.host)
         for line in self._lines.values():
             if token is not None and token == line.token:
                 return line
         for line in self._lines.values():
-            if any(address in network for network in line.trunk.allowed_sources):
+            if line.trunk.allows(source.host):
                 return line
         return None
 

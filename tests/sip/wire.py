@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from twisted.internet.task import Clock
 
@@ -67,6 +68,7 @@ class Wire:
         max_calls: int | None = None,
         others: tuple[Address, ...] = (),
         follow_maddr: bool = False,
+        **more: Any,
     ) -> None:
         self.clock = Clock()
         self.sent: list[tuple[bytes, Address]] = []
@@ -83,6 +85,7 @@ class Wire:
             max_calls=max_calls,
             others=others,
             follow_maddr=follow_maddr,
+            **more,
         )
 
     def send(self, data: bytes, to: Address) -> None:
