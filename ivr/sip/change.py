@@ -180,10 +180,10 @@ class Change:
         if self._state is _State.UNDER_WAY:
             if refusal is None:
                 session.described(answer or self._offer, response.body)
+                self._finish(response.body)
             else:
                 # There is no answer that both could live with (§14.1).
-                session.hang_up()
-            self._finish(refusal or response.body)
+                self._finish(refusal, session.hang_up)
 
     def refused(self, response: Response) -> None:
         """Take any other final response."""
@@ -200,17 +200,16 @@ class Change:
         ):
             self._again()
         else:
+            gone = response.status in (408, 481)
             refusal = RequestRefusedError(response.status, response.reason)
-            if response.status in (408, 481):
-                self._session.lost()
-            self._finish(refusal)
+            self._finish(refusal, self._session.lost if gone else None)
 
     def failed(self, failure: Failure) -> None:
         """Take it that no response will come."""
         self._client = self._invite = None
         if self._state is _State.UNDER_WAY:
-            self._session.lost()
-            self._finish(RequestRefusedError(408, f"No answer: {failure}"))
+            refusal = RequestRefusedError(408, f"No answer: {failure}")
+            self._finish(refusal, self._session.lost)
 
     # Inside:
 
@@ -239,9 +238,13 @@ class Change:
         self._state = _State.WAITING
         self._session.change_over()
 
-    def _finish(self, outcome: bytes | RequestRefusedError) -> None:
+    def _finish(
+        self, outcome: bytes | RequestRefusedError, then: Callable[[], object] | None = None
+    ) -> None:
         if self._state is not _State.OVER:
             self._end(outcome)
+            if then is not None:
+                then()
             self._session.change_over()
 
     def _end(self, outcome: bytes | RequestRefusedError) -> None:
