@@ -48,6 +48,7 @@ class Dialog:
     """The state that two user agents share for one call.
 
     Make one with `Dialog.called`, on the side that was called, or `Dialog.calling`.
+    `peer` is the host that it was made with.
     `credentials` answer challenges to our requests, where the other side may ask;
     `owns_call_id` is whether we chose the Call-ID, by sending the INVITE.
     """
@@ -62,6 +63,7 @@ class Dialog:
         "credentials",
         "id",
         "local_cseq",
+        "peer",
         "owns_call_id",
         "remote_cseq",
     )
@@ -84,6 +86,7 @@ class Dialog:
             _ = parse_name_addr(route).uri
         self.id = dialog
         self.credentials: DigestClient | None = None
+        self.peer = source.host
         self.local_cseq = local_cseq
         self.remote_cseq = remote_cseq
         self.owns_call_id = owns_call_id

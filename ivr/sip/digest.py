@@ -33,8 +33,10 @@ class Verdict(Enum):
     ACCEPTED = auto()
     STALE = auto()
     """Right, but for a nonce that expired or was used already."""
+    WRONG = auto()
+    """For a nonce of ours, but of an unknown user or with another password."""
     REFUSED = auto()
-    """Absent, malformed, for an unknown user, or wrong: nobody can tell which."""
+    """Absent, malformed, or not for us."""
 
 
 class DigestAuthenticator:
@@ -72,6 +74,14 @@ class DigestAuthenticator:
             for algorithm in self._algorithms
         ]
 
+    def claimed(self, request: Request) -> str:
+        """Return the user that a request claims to come from, "" without credentials."""
+        for line in request.headers.lines("Authorization"):
+            fields = parse_fields(line)
+            if fields.get("realm") == self._realm:
+                return fields.get("username", "")
+        return ""
+
     def judge(self, request: Request) -> tuple[Verdict, str]:
         """Return the verdict on a request, and the user's name when ACCEPTED."""
         for line in request.headers.lines("Authorization"):
@@ -102,7 +112,7 @@ class DigestAuthenticator:
         given = fields.get("response", "").lower()
         right = hmac.compare_digest(expected.encode(), to_bytes(given))
         if not (right and known):
-            return Verdict.REFUSED, ""
+            return Verdict.WRONG, ""
         if not self._use(nonce, issued, count):
             return Verdict.STALE, ""
         return Verdict.ACCEPTED, name

@@ -1,5 +1,6 @@
 """All sessions of a user agent, found by their dialogs (RFC 3261 §12.2)."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import structlog
@@ -54,6 +55,7 @@ class Sessions:
         self._on_change = on_change
         self._live: dict[Lifecycle, None] = {}
         self._by_dialog: dict[DialogId, Session] = {}
+        self._hosts: Counter[str] = Counter()
         self._usages: dict[DialogId, list[Usage]] = {}
         self._closing: set[DialogId] = set()
         self._ringing: Lingering[DialogId] = Lingering(clock, RING_AGAIN, self._ring_again)
@@ -122,6 +124,15 @@ class Sessions:
             request, source, lambda: self._servers.begin(request, responder, "")
         )
 
+    def knows(self, request: Request) -> bool:
+        """Whether a request whose To has a tag is about anything here."""
+        key = dialog_id(request)
+        return key in self._by_dialog or key in self._usages or key in self._closing
+
+    def calls_from(self, host: str) -> int:
+        """Return how many dialogs there are with `host`."""
+        return self._hosts[host]
+
     def find(self, replaces: Replaces) -> Session | Reply:
         """Return the call that an INVITE takes the place of, or why it cannot (RFC 3891 §3)."""
         session = self._by_dialog.get(replaces.dialog)
@@ -180,11 +191,16 @@ class Sessions:
     def join(self, session: Lifecycle, dialog: Dialog) -> None:
         """Hand requests inside `dialog` to `session` from now on."""
         if isinstance(session, Session):
+            self.leave(dialog)
             self._by_dialog[dialog.id] = session
+            self._hosts[dialog.peer] += 1
 
     def leave(self, dialog: Dialog) -> None:
         """Answer requests inside `dialog` with 481 from now on."""
-        self._by_dialog.pop(dialog.id, None)
+        if self._by_dialog.pop(dialog.id, None) is not None:
+            self._hosts[dialog.peer] -= 1
+            if not self._hosts[dialog.peer]:
+                del self._hosts[dialog.peer]
 
     def ended(self, session: Lifecycle) -> None:
         """Forget a session and its dialog."""

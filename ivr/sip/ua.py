@@ -5,8 +5,6 @@ of its copies is refused alike, with the same To tag (§8.2.7). So neither a
 scanner nor a flood of calls while draining costs memory.
 """
 
-import hashlib
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
@@ -19,6 +17,7 @@ from ivr.sip.call import IncomingCall
 from ivr.sip.client_transaction import ClientTransactions
 from ivr.sip.dialog import Dialog
 from ivr.sip.errors import CallStateError, MalformedMessageError
+from ivr.sip.guard import Guard
 from ivr.sip.identity import Identity
 from ivr.sip.line import Line
 from ivr.sip.message import Request, Response
@@ -26,13 +25,13 @@ from ivr.sip.outbound import Outbound
 from ivr.sip.outgoing import OutgoingCall
 from ivr.sip.outgoing_handler import OutgoingHandler
 from ivr.sip.parser import parse
+from ivr.sip.refusals import Refusals
 from ivr.sip.registrar import Registrar
 from ivr.sip.replaces import replaces_of
 from ivr.sip.request_out import new_tag
 from ivr.sip.resolution import Resolver
 from ivr.sip.responder import Responder
 from ivr.sip.server_transaction import ServerTransactions
-from ivr.sip.session import printable
 from ivr.sip.session_timer import TimerPolicy, too_brief
 from ivr.sip.sessions import Sessions
 from ivr.sip.trunk import Trunk
@@ -56,7 +55,7 @@ class UserAgent:
     `local` is the address others reach us at: it goes into Contact and Via; `others`
     are the same for other transports. `follow_maddr` sends responses where a Via
     wants them, which anybody can use to have them sent to anybody. `timers` are the
-    session intervals we want.
+    session intervals we want. `guard` says whom we listen to.
     `on_call` gets each new call, after 100 was sent, and sets its handler.
     """
 
@@ -75,21 +74,24 @@ class UserAgent:
         timers: TimerPolicy = _TIMERS,
         resolver: Resolver | None = None,
         on_line: Callable[[Line], object] = lambda _: None,
+        guard: Guard | None = None,
     ) -> None:
         self._identity = Identity(local, server_name, tuple(others))
-        self._follow_maddr = follow_maddr
+        self._guard = guard or Guard(clock)
         self._sender = sender
         self._on_call = on_call
         self._registrar = registrar
         self._max_calls = max_calls
         self._retry_after: int | None = None
         self._closed = False
-        self._secret = secrets.token_bytes(16)
         self._methods = _METHODS if registrar is None else (*_METHODS, "REGISTER")
         self._abilities = (
             ("Allow", ", ".join(self._methods)),
             ("Supported", ", ".join(EXTENSIONS)),
             ("Server", server_name),
+        )
+        self._refusals = Refusals(
+            self._send, self._guard, server_name, follow_maddr=follow_maddr
         )
         self._servers = ServerTransactions(clock, self._send)
         self._clients = ClientTransactions(clock, self._send)
@@ -102,6 +104,7 @@ class UserAgent:
             timers,
             self._check_idle,
         )
+        self._guard.calls_from = self._sessions.calls_from
         self.outbound = Outbound(
             clock,
             self._identity,
@@ -210,6 +213,8 @@ class UserAgent:
         return True
 
     def _receive(self, data: bytes, source: Address) -> None:
+        if not self._guard.hears(data, source):
+            return
         if not data.strip(b"\r\n"):
             if data == _KEEP_ALIVE:  # a ping (RFC 5626 §3.5.1)
                 self._send(b"\r\n", source)
@@ -217,7 +222,7 @@ class UserAgent:
         try:
             message = parse(data, from_stream=source.transport.reliable)
         except MalformedMessageError as error:
-            self._malformed(error.request, source, error.fault)
+            self._refusals.malformed(error.request, source, error.fault)
             return
         message.source = source
         if isinstance(message, Response):
@@ -227,33 +232,7 @@ class UserAgent:
         try:
             self._request(message, source)
         except MalformedMessageError as error:
-            self._malformed(message, source, error.fault)
-
-    def _responder(self, request: Request, source: Address) -> Responder:
-        return Responder(request, source, follow_maddr=self._follow_maddr)
-
-    def _malformed(self, request: Request | None, source: Address, fault: str) -> None:
-        method = None if request is None else printable(request.method)
-        log.info("sip-malformed", fault=fault, method=method)
-        if request is not None and request.method != "ACK":
-            responder = self._responder(request, source)
-            if responder.has_via:
-                self._refuse(request, responder, Reply(400, reason=fault))
-
-    def _refuse(self, request: Request, responder: Responder, reply: Reply) -> None:
-        """Answer without keeping anything; the To tag is the same for each copy."""
-        headers = request.headers
-        same = " ".join(headers.get(name) for name in ("Call-ID", "CSeq", "From", "Via"))
-        tag = hashlib.blake2b(
-            same.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=8
-        )
-        data = responder.render(
-            reply.status,
-            tag=tag.hexdigest(),
-            reason=reply.reason,
-            headers=(*reply.headers, ("Server", self._identity.name)),
-        )
-        self._send(data, responder.destination)
+            self._refusals.malformed(message, source, error.fault)
 
     def _request(self, request: Request, source: Address) -> None:
         if request.method == "ACK":
@@ -263,12 +242,23 @@ class UserAgent:
         if known is not None:
             known.repeat()
             return
-        responder = self._responder(request, source)
-        reply = inspect(request, self._methods)
+        responder = self._refusals.responder(request, source)
+        reply = None
+        if not self._is_expected(request):
+            reply = self._guard.judge(request, source)
+            if reply is None and self._servers.full:
+                reply = self._later("Too many requests under way", FULL_RETRY_AFTER)
+        reply = reply or inspect(request, self._methods)
         if reply is None:
             reply = self._process(request, responder, source)
         if reply is not None:
-            self._refuse(request, responder, reply)
+            self._refusals.refuse(request, responder, reply)
+
+    def _is_expected(self, request: Request) -> bool:
+        """Whether a request is about something that was let in."""
+        if request.method == "CANCEL":
+            return self._servers.find(request, "INVITE") is not None
+        return bool(request.to.tag) and self._sessions.knows(request)
 
     def _acknowledge(self, ack: Request) -> None:
         transaction = self._servers.find(ack)
@@ -333,8 +323,13 @@ class UserAgent:
             why, seconds = "Draining: no new calls", self._retry_after
         elif self._max_calls is not None and len(self._sessions) >= self._max_calls:
             why, seconds = "All lines are busy", FULL_RETRY_AFTER
+        elif self._guard.overloaded:
+            why, seconds = "Too busy to answer in time", FULL_RETRY_AFTER
         else:
             return None
+        return self._later(why, seconds)
+
+    def _later(self, why: str, seconds: int) -> Reply:
         return Reply(503, (("Retry-After", str(seconds)), warning(self._identity.name, why)))
 
     def _check_idle(self) -> None:

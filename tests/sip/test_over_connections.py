@@ -1,4 +1,4 @@
-"""A user agent over connections: where messages go, what is not repeated (RFC 3261 §17, §18)."""
+"""A user agent over connections: where messages go, what comes once (RFC 3261 §17, §18)."""
 
 import pytest
 
