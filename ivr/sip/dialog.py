@@ -63,8 +63,8 @@ class Dialog:
         "credentials",
         "id",
         "local_cseq",
-        "peer",
         "owns_call_id",
+        "peer",
         "remote_cseq",
     )
 

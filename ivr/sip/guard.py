@@ -69,7 +69,7 @@ class Policy:
     calls: float = 0.0
     calls_at_once: int = 0
     registrations: float = 0.0
-    requests: float = 20.0
+    requests: float = 50.0
     malformed: float = 10.0
     max_message: int = MAX_MESSAGE
 

@@ -16,6 +16,7 @@ from ivr.sip import (
     UserAgent,
     parse,
 )
+from ivr.sip.guard import Guard
 
 PHONE = Address("192.0.2.10", 5062)
 LOCAL = Address("192.0.2.1", 5060)
@@ -68,6 +69,7 @@ class Wire:
         max_calls: int | None = None,
         others: tuple[Address, ...] = (),
         follow_maddr: bool = False,
+        guard: Callable[[Clock], Guard] | None = None,
         **more: Any,
     ) -> None:
         self.clock = Clock()
@@ -85,6 +87,7 @@ class Wire:
             max_calls=max_calls,
             others=others,
             follow_maddr=follow_maddr,
+            guard=guard(self.clock) if guard else None,
             **more,
         )
 
