@@ -54,6 +54,7 @@ _LISTS = frozenset(
         "Service-Route",
         "Supported",
         "Unsupported",
+        "User-to-User",
         "Via",
         "Warning",
     }
@@ -69,6 +70,7 @@ _SPELLED = {
         "Max-Forwards",
         "MIME-Version",
         "Min-Expires",
+        "Min-SE",
         "RAck",
         "Replaces",
         "Retry-After",

@@ -1,9 +1,12 @@
 """What a caller's application tells ours through the network (RFC 7433)."""
 
+import re
 from dataclasses import dataclass
 
 from ivr.sip.errors import MalformedMessageError
-from ivr.sip.grammar import param_of, parse_params, unquote
+from ivr.sip.grammar import QUOTED, param_of, parse_params, unquote
+
+_VALUE = re.compile(rf"({QUOTED}|[^\";]*+)[ \t]*+(;.*+)?", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +35,12 @@ def parse_user_to_user(text: str) -> UserToUser:
     Without `encoding`, what reads as hexadecimal is (§4.1 has no other), and other text
     is taken as it stands: gateways send both.
     """
+    found = _VALUE.fullmatch(text)
+    if found is None:
+        raise MalformedMessageError("Malformed User-to-User header field")
     quoted = text.startswith('"')
-    end = text.find('"', 1) + 1 if quoted else 0
-    data, mark, rest = text[end:].partition(";")
-    params = parse_params(mark + rest)
-    data = unquote(text[:end]) if quoted else data.strip(" \t")
+    params = parse_params(found[2] or "")
+    data = unquote(found[1]) if quoted else found[1].strip(" \t")
     encoding = (param_of(params, "encoding") or "").lower()
     if encoding not in ("", "hex", "text", "ascii"):
         raise MalformedMessageError("User-to-User of an unknown encoding")

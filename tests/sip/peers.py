@@ -71,6 +71,11 @@ class Talk:
     def call(self) -> IncomingCall:
         return self.wire.call
 
+    @property
+    def referrals(self) -> list[Referral]:
+        assert isinstance(self.handler, Party)
+        return self.handler.referrals
+
     def ask(self, method: str, *headers: str, body: bytes = b"", **more: Any) -> bytes:
         """Return the next request of the telephone inside the call."""
         self.cseq += 1
