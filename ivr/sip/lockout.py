@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ivr.clock import Clock
 
-FREE_FOR_ONE = 3
+FREE_FOR_ONE = 5
 """Wrong passwords of one user from one source before the first wait."""
 FREE_FOR_ALL = 30
 """The same of all users from one source, behind which a whole office may be."""
