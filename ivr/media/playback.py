@@ -66,21 +66,37 @@ class AudioStream:
         "_ssrc",
         "_timestamp",
         "send",
+        "sent",
         "unsent",
     )
 
     def __init__(self, send: Callable[[bytes], object]) -> None:
         """`send` sends a packet; an `OSError` that it raises is a packet lost."""
         self.send = send
+        self.sent = 0
+        """Packets that were sent."""
         self.unsent = 0
         """Packets that the system would not send."""
         self._ssrc = randbits(32)
-        self._sequence = randbits(16)
+        # From the lower half: a first packet lost just before the wrap would leave the
+        # receiver of SRTP with another count of wraps than ours (RFC 3711 §3.3.1).
+        self._sequence = randbits(15)
         self._timestamp = randbits(32)
         self._mark = MARKER
         self._paused_at: float | None = None
         self._playback: Playback | None = None
         self.use(Codec.PCMA, Codec.PCMA.payload_type)
+
+    @property
+    def ssrc(self) -> int:
+        """The stream's source, for as long as it lives."""
+        return self._ssrc
+
+    def timestamp_at(self, at: float) -> int:
+        """Return the timestamp of `at` seconds, which is now: exact to 20 ms."""
+        if self._paused_at is None:
+            return self._timestamp
+        return self._timestamp + round((at - self._paused_at) * RATE) & 0xFFFFFFFF
 
     def use(self, codec: Codec, payload_type: int) -> None:
         """Send in `codec` from the next packet on, at the same place of the playback."""
@@ -134,4 +150,6 @@ class AudioStream:
             self.send(header + frame)
         except OSError:
             self.unsent += 1
+        else:
+            self.sent += 1
         return playback

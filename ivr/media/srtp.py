@@ -35,15 +35,33 @@ class Refusals:
 class Protection:
     """Protects what one side sends and opens what the other side sends, with a key each."""
 
-    __slots__ = ("_incoming", "_outgoing", "_sources", "refusals")
+    __slots__ = ("_incoming", "_ours", "_outgoing", "_sources", "_theirs", "refusals")
 
     def __init__(self, suite: Suite, ours: MasterKey, theirs: MasterKey) -> None:
         """`ours` protects what we send; `theirs` opens what we receive."""
-        profile = _PROFILES[suite]
-        self._outgoing = _session(ours, Policy.SSRC_ANY_OUTBOUND, profile)
-        self._incoming = _session(theirs, Policy.SSRC_ANY_INBOUND, profile)
-        self._sources: set[bytes] = set()
         self.refusals = Refusals()
+        self._protect_with(suite, ours)
+        self._open_with(suite, theirs)
+
+    def rekey(self, suite: Suite, ours: MasterKey, theirs: MasterKey) -> None:
+        """Go over to other keys. A key that stays keeps its state.
+
+        That is its count of wraps and its memory of what came: to begin anew with a used
+        key would repeat its key stream, and admit replays.
+        """
+        if (suite, ours) != self._ours:
+            self._protect_with(suite, ours)
+        if (suite, theirs) != self._theirs:
+            self._open_with(suite, theirs)
+
+    def _protect_with(self, suite: Suite, key: MasterKey) -> None:
+        self._ours = (suite, key)
+        self._outgoing = _session(key, Policy.SSRC_ANY_OUTBOUND, _PROFILES[suite])
+
+    def _open_with(self, suite: Suite, key: MasterKey) -> None:
+        self._theirs = (suite, key)
+        self._incoming = _session(key, Policy.SSRC_ANY_INBOUND, _PROFILES[suite])
+        self._sources: set[bytes] = set()
 
     def protect(self, packet: bytes) -> bytes:
         """Return the SRTP packet for an RTP packet of ours. Raise `OSError` when it cannot."""
