@@ -1,14 +1,17 @@
 """The media of one call: a socket, what was negotiated, what is played, what is keyed."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from secrets import randbits
 
 import structlog
 
 from ivr.media.address import Address, canonical
 from ivr.media.clips import Clip
-from ivr.media.keys import KeyPress, KeySource
+from ivr.media.inband import ToneBank
+from ivr.media.info import InfoKey
+from ivr.media.key_sources import InBand, KeySources
+from ivr.media.keys import KeyPress
 from ivr.media.latch import Latch
 from ivr.media.negotiation import Negotiated, OurSide, answer, make_offer, read_answer
 from ivr.media.playback import AudioStream, Playback
@@ -16,7 +19,6 @@ from ivr.media.playout import Playout
 from ivr.media.ports import PortPool
 from ivr.media.rtp import unpack
 from ivr.media.sdp import Description, parse, render
-from ivr.media.telephone_event import TelephoneEvents
 from ivr.media.udp import RtpSocket, SocketReactor
 
 _log = structlog.get_logger(__name__)
@@ -30,7 +32,8 @@ class MediaStateError(Exception):
 class MediaNode:
     """What all legs of a process share. `host` is bound; peers are told `public_host`.
 
-    Both are IP literals of one family; 0.0.0.0 may be bound, but not told.
+    Both are IP literals of one family; 0.0.0.0 may be bound, but not told. `in_band` is
+    when its legs listen for keypad tones in the audio.
     """
 
     reactor: SocketReactor
@@ -38,6 +41,12 @@ class MediaNode:
     ports: PortPool
     host: str
     public_host: str
+    in_band: InBand = InBand.AUTO
+    tones: ToneBank = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the bank that hears the tones of all legs."""
+        object.__setattr__(self, "tones", ToneBank(self.reactor))
 
 
 def _ignore(_press: KeyPress) -> None:
@@ -68,10 +77,16 @@ class MediaLeg:
         "on_key",
     )
 
-    def __init__(self, node: MediaNode, signalling_host: str | None = None) -> None:
+    def __init__(
+        self,
+        node: MediaNode,
+        signalling_host: str | None = None,
+        in_band: InBand | None = None,
+    ) -> None:
         """Open a socket. `signalling_host` is the IP literal that SIP comes from.
 
-        Raise `NoPortLeft`, or `OSError` when the system gives no socket.
+        `in_band` may differ from the node's. Raise `NoPortLeft`, or `OSError` when the
+        system gives no socket.
         """
         public_host = canonical(node.public_host)
         self.on_key: Callable[[KeyPress], None] = _ignore
@@ -79,7 +94,9 @@ class MediaLeg:
         """When a valid packet came last; audio counts once in 64 packets or so."""
         self._node = node
         self._closed = False
-        self._keys: KeySource = TelephoneEvents()
+        self._keys = KeySources(
+            node.reactor, node.tones, in_band or node.in_band, self._deliver
+        )
         self._latch = Latch(canonical(signalling_host) if signalling_host else None)
         self._negotiated: Negotiated | None = None
         self._event_types: frozenset[int] = frozenset()
@@ -151,12 +168,23 @@ class MediaLeg:
         if playback is not None:
             playback.finish(played=False)
 
+    def info_key(self, key: InfoKey) -> None:
+        """Take a key that came by SIP INFO (`ivr.media.info.parse_info`).
+
+        It is told to `on_key`, unless the same press has come by another way.
+        """
+        needed_audio = self._keys.needs_audio
+        self._keys.info(key)
+        if needed_audio and not self._keys.needs_audio:
+            self._filter()
+
     def close(self) -> None:
         """Stop everything and free the port. Idempotent."""
         if self._closed:
             return
         self._closed = True
         self.on_key = _ignore
+        self._keys.close()
         self._node.playout.remove(self._stream)
         self._socket.close()
         self.stop()
@@ -172,10 +200,9 @@ class MediaLeg:
         self._audio_types = negotiated.audio_types
         if negotiated.remote.usable and self._latch.aim(negotiated.remote, now):
             self._socket.disconnect()
-            self._socket.keep_audio()
             self._stream.send = self._socket.sender(negotiated.remote)
-        elif self._latch.latched:
-            self._socket.drop_audio(self._event_types)
+        self._keys.follow(negotiated.codec, events_negotiated=bool(self._event_types))
+        self._filter()
         self._stream.use(negotiated.codec, negotiated.send_audio)
         was_sending = before is not None and before.sends
         if negotiated.sends and not was_sending:
@@ -205,10 +232,21 @@ class MediaLeg:
         if self._latch.hear(source, now):
             # Until here every packet was let in, so that the first one was enough.
             self._stream.send = self._socket.connect(source)
+            self._filter()
+        if not is_event:
+            self._keys.audio(packet, now)
+            return
+        needed_audio = self._keys.needs_audio
+        self._keys.event(packet, now)
+        if needed_audio and not self._keys.needs_audio:
+            self._filter()
+
+    def _filter(self) -> None:
+        """Let the kernel drop audio once the peer's source is known and no key is in it."""
+        if self._latch.latched and not self._keys.needs_audio:
             self._socket.drop_audio(self._event_types)
-        if is_event:
-            for press in self._keys.receive(packet, now):
-                self._deliver(press)
+        else:
+            self._socket.keep_audio()
 
     def _deliver(self, press: KeyPress) -> None:
         try:

@@ -30,12 +30,16 @@ BLOCKS = FRAME // BLOCK
 
 _FRAMES = 4
 _KEPT = _FRAMES * BLOCKS
-_STARTS = range(_KEPT - WINDOW_BLOCKS - BLOCKS + 1, _KEPT - WINDOW_BLOCKS + 1)
-"""Where the windows begin that end in the newest frame."""
+_STARTS = np.arange(_KEPT - WINDOW_BLOCKS - BLOCKS + 1, _KEPT - WINDOW_BLOCKS + 1)
+"""The blocks with which those windows begin that end in the newest frame."""
+_SPAN = np.arange(WINDOW_BLOCKS)
 
 _NO_KEY = -1
 _LIKELY = 0.72
 _WEAKEST = amplitude(-29.0) ** 2 / 2 * FRAME
+_SLAB = 48
+"""Rows of a matrix product that OpenBLAS does not yet share among threads: those would
+spin for more time between two products than the products take."""
 _MOST_TWIST = 10 ** (13.0 / 10)
 
 _HEARD = 0.5
@@ -44,7 +48,7 @@ _WHOLE = 0.9
 
 _PURE = 0.97
 _BEFORE = 4
-_HUSH = 10 ** (-9.0 / 10)
+_HUSH = 10 ** (-10.0 / 10)
 """Speech that resembles a key does so amid speech, whose energy is there before; a key
 begins out of near silence, or else it must be purer than speech ever is."""
 
@@ -97,14 +101,18 @@ def suspects(frames: Floats) -> Integers:
     are suspected too.
     """
     energy = np.einsum("ij,ij->i", frames, frames)
-    coordinates = frames @ ZONES
-    zones = np.square(coordinates, out=coordinates) @ ZONE_SUMS
+    zones = np.empty((len(frames), ZONE_SUMS.shape[1]), dtype=np.float32)
+    for at in range(0, len(frames), _SLAB):
+        slab = slice(at, at + _SLAB)
+        coordinates = frames[slab] @ ZONES
+        np.matmul(np.square(coordinates, out=coordinates), ZONE_SUMS, out=zones[slab])
     lows, highs = zones[:, : len(LOW)], zones[:, len(LOW) :]
     low, high = lows.max(axis=1), highs.max(axis=1)
+    weaker = np.minimum(low, high)
     suspect = (
-        (low + high >= _LIKELY * energy)
-        & (np.minimum(low, high) >= _WEAKEST)
-        & (np.maximum(low, high) <= _MOST_TWIST * np.minimum(low, high))
+        (weaker >= _WEAKEST)
+        & (low + high >= _LIKELY * energy)
+        & (np.maximum(low, high) <= _MOST_TWIST * weaker)
     )
     keys = lows.argmax(axis=1) * len(LOW) + highs.argmax(axis=1)
     return np.where(suspect, keys, _NO_KEY)
@@ -160,24 +168,31 @@ class ToneDetector:
 
     def _follow(self, rows: Integers, frames: Floats, lost: Flags | None) -> None:
         """Follow the tones that sound, and end those that a pause has ended."""
-        at = np.flatnonzero(self._rows["active"][rows] != _NO_KEY)
+        state = self._rows
+        at = np.flatnonzero(state["active"][rows] != _NO_KEY)
         if not len(at):
             return
         sounding = rows[at]
-        shares = self._shares(frames[at], sounding)
+        loud = np.abs(read_blocks(frames[at], state["active"][sounding]))
+        shares = (loud / state["peaks"][sounding][:, np.newaxis]).min(axis=2)
         missing = np.zeros(shares.shape, dtype=np.bool_) if lost is None else lost[at]
-        for row, share, gone in zip(
-            sounding.tolist(), shares.tolist(), missing.tolist(), strict=True
-        ):
-            self._follow_one(row, share, gone)
+        on = (shares >= _HEARD).all(axis=1)
+        state["quiet"][sounding[on]] = state["lost"][sounding[on]] = 0
+        for row in sounding[on].tolist():
+            self._sounds_on(row)
+        parted = zip(
+            sounding[~on].tolist(), shares[~on].tolist(), missing[~on].tolist(), strict=True
+        )
+        for row, share, gone in parted:
+            self._follow_closely(row, share, gone)
 
-    def _shares(self, samples: Floats, rows: Integers) -> Floats:
-        """Return, for each block, how loud the weaker tone is against the row's tone."""
-        loud = np.abs(read_blocks(samples, self._rows["active"][rows]))
-        shares: Floats = (loud / self._rows["peaks"][rows][:, np.newaxis]).min(axis=2)
-        return shares
+    def _sounds_on(self, row: int) -> None:
+        tone = self._tones[row]
+        if tone is not None:
+            tone.end = int(self._rows["frames"][row]) * FRAME
 
-    def _follow_one(self, row: int, shares: list[float], lost: list[bool]) -> None:
+    def _follow_closely(self, row: int, shares: list[float], lost: list[bool]) -> None:
+        """Follow a tone through a frame in which it does not sound all the time."""
         tone, state = self._tones[row], self._rows[row]
         if tone is None:
             return
@@ -204,21 +219,23 @@ class ToneDetector:
         order = (self._rows["frames"][rows][:, np.newaxis] + np.arange(_FRAMES)) % _FRAMES
         samples = self._sound[rows[:, np.newaxis], order].reshape(len(rows), -1)
         amplitudes = read_blocks(samples, keys)
+        opened = self._rows["frames"][rows] * BLOCKS - _KEPT
+        allowed = opened + _STARTS[:, np.newaxis] >= self._rows["not_before"][rows]
+        start, asked = np.nonzero(allowed)
+        spans = asked[:, np.newaxis], _STARTS[start, np.newaxis] + _SPAN
+        blocks = samples.reshape(len(rows), _KEPT, BLOCK)
+        fits = fit(blocks[spans].reshape(-1, WINDOW), amplitudes[spans], keys[asked])
         found: list[Tone] = []
-        waiting = np.arange(len(rows))
-        for first in _STARTS:
-            begins = self._rows["frames"][rows[waiting]] * BLOCKS - _KEPT + first
-            asked = waiting[begins >= self._rows["not_before"][rows[waiting]]]
-            window = samples[asked, first * BLOCK : first * BLOCK + WINDOW]
-            read = amplitudes[asked, first : first + WINDOW_BLOCKS]
-            fits = fit(window, read, keys[asked])
-            for at, peaks, purity in zip(asked[fits.window].tolist(), *fits[1:], strict=True):
-                row = int(rows[at])
-                shares = (np.abs(amplitudes[at]) / peaks).min(axis=1)
-                onset = _onset(shares, first)
-                if purity >= _PURE or self._was_quiet(row, samples[at], peaks, onset):
-                    found.append(self._begin(row, int(keys[at]), peaks, shares, onset))
-            waiting = np.setdiff1d(waiting, asked[fits.window], assume_unique=True)
+        told: set[int] = set()
+        for window, peaks, purity in zip(*fits, strict=True):
+            at, first = int(asked[window]), int(_STARTS[start[window]])
+            row = int(rows[at])
+            shares = (np.abs(amplitudes[at]) / peaks).min(axis=1)
+            onset = _onset(shares, first)
+            clear = purity >= _PURE or self._was_quiet(row, samples[at], peaks, onset)
+            if clear and at not in told:
+                told.add(at)
+                found.append(self._begin(row, int(keys[at]), peaks, shares, onset))
         return found
 
     def _was_quiet(self, row: int, samples: Floats, peaks: Floats, onset: float) -> bool:

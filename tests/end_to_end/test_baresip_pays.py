@@ -7,17 +7,19 @@ from ivr.vocabulary import EventType, Result, Step
 from tests.end_to_end.baresip import Baresip
 from tests.end_to_end.debtor import AMOUNT, ASKED, Answers
 from tests.end_to_end.event_log import EventLog
+from tests.end_to_end.side_by_side import alongside
 
 
-async def test_baresip_registers_and_pays(tmp_path: Path) -> None:
+@alongside
+async def test_baresip_registers_and_pays(folder: Path) -> None:
     answers = Answers()
-    folder = tmp_path / "baresip"
-    folder.mkdir()
+    own = folder / "baresip"
+    own.mkdir()
     async with (
-        Stage(tmp_path / "stage") as stage,
+        Stage(folder / "stage") as stage,
         EventLog(stage) as log,
         await Baresip.start(
-            folder, stage.registrar, user=PHONE_USER, password=PHONE_PASSWORD, register=True
+            own, stage.registrar, user=PHONE_USER, password=PHONE_PASSWORD, register=True
         ) as baresip,
     ):
         await baresip.call(NUMBERS["fr"])

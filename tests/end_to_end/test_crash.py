@@ -7,6 +7,7 @@ from typing import Any
 from ivr.vocabulary import AttemptState, EventType, Result, Step
 from tests.end_to_end import stripe_process
 from tests.end_to_end.debtor import AMOUNT, REFERENCE, Answers, Debtor
+from tests.end_to_end.side_by_side import alongside
 from tests.end_to_end.stages import Apart, apart
 from tests.fakes.stripe_api_account import Fault
 
@@ -15,48 +16,51 @@ NEVER = "3600"
 INQUIRES = {"SOLDE_GATEWAY__INQUIRY_INTERVAL": "1"}
 
 
-async def test_a_charge_whose_answer_was_late_is_found_in_the_sandbox(tmp_path: Path) -> None:
+@alongside
+async def test_a_charge_whose_answer_was_late_is_found_in_the_sandbox(folder: Path) -> None:
     slow = {"SOLDE_GATEWAY__SANDBOX__SLOW": NEVER, **INQUIRES}
-    async with apart(tmp_path / "stage", slow) as solde:
-        async with await debtor(solde, tmp_path, card=SLOW) as caller:
+    async with apart(folder / "stage", slow) as solde:
+        async with await debtor(solde, folder, card=SLOW) as caller:
             await caller.call()
             await caller.answer()
             # The sandbox has decided before it begins to wait.
             await caller.hears(Step.PROCESSING, "payment-processing.still-waiting")
             await killed_and_restarted(solde)
-        await the_end_is_told_once(solde, tmp_path)
-    assert booked(tmp_path / "stage" / "sandbox.db") == [AMOUNT]
+        await the_end_is_told_once(solde, folder)
+    assert booked(folder / "stage" / "sandbox.db") == [AMOUNT]
 
 
-async def test_a_charge_whose_answer_was_held_is_found_at_stripe(tmp_path: Path) -> None:
+@alongside
+async def test_a_charge_whose_answer_was_held_is_found_at_stripe(folder: Path) -> None:
     async with (
         stripe_process.running() as stripe,
-        apart(tmp_path / "stage", {**stripe.settings, **INQUIRES}) as solde,
+        apart(folder / "stage", {**stripe.settings, **INQUIRES}) as solde,
     ):
         await stripe.fail(Fault.HANG_AFTER)
-        async with await debtor(solde, tmp_path) as caller:
+        async with await debtor(solde, folder) as caller:
             await caller.call()
             await caller.answer()
             await stripe.charged.wait()
             await killed_and_restarted(solde)
-        await the_end_is_told_once(solde, tmp_path)
+        await the_end_is_told_once(solde, folder)
         assert [charge["amount"] for charge in (await stripe.told())["charges"]] == [AMOUNT]
 
 
+@alongside
 async def test_a_charge_that_never_reached_stripe_stays_open_until_that_is_certain(
-    tmp_path: Path,
+    folder: Path,
 ) -> None:
     async with (
         stripe_process.running() as stripe,
-        apart(tmp_path / "stage", {**stripe.settings, **INQUIRES}) as solde,
+        apart(folder / "stage", {**stripe.settings, **INQUIRES}) as solde,
     ):
         await stripe.fail(Fault.HANG_BEFORE)
-        async with await debtor(solde, tmp_path) as caller:
+        async with await debtor(solde, folder) as caller:
             await caller.call()
             await caller.answer()
             await caller.hears(Step.PROCESSING, "payment-processing.still-waiting")
             await killed_and_restarted(solde)
-        async with await debtor(solde, tmp_path) as caller:
+        async with await debtor(solde, folder) as caller:
             await caller.call()
             await caller.answer([Step.REFERENCE])
             await caller.hears(Step.AMOUNT, "amount.in-progress")
@@ -66,10 +70,10 @@ async def test_a_charge_that_never_reached_stripe_stays_open_until_that_is_certa
         assert asked["state"] == AttemptState.PENDING
         assert asked["inquiries"] >= 1
 
-        make_older(tmp_path / "stage" / "solde.db")
+        make_older(folder / "stage" / "solde.db")
         await solde.log.wait_for(EventType.PAYMENT_NOT_CHARGED)
         assert (await stripe.told())["charges"] == []
-        async with await debtor(solde, tmp_path) as caller:
+        async with await debtor(solde, folder) as caller:
             await caller.call()
             await caller.answer()
             await solde.log.wait_for(EventType.PAYMENT_SUCCEEDED, call_id=caller.call_id)

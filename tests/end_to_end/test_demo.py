@@ -1,19 +1,21 @@
 """`solde demo --json`, as a newcomer's script would use it."""
 
+import asyncio
 import json
-import subprocess
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from asyncio.subprocess import PIPE
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import soundfile
 
 from ivr.vocabulary import EntryError, Result, Step
+from tests.end_to_end.side_by_side import alongside
+
+_SECONDS = 300
 
 TO_THE_CHARGE = [
     Step.WELCOME,
@@ -26,11 +28,6 @@ TO_THE_CHARGE = [
     Step.CONFIRM,
     Step.PROCESSING,
 ]
-DEMOS = {
-    "paid": (),
-    "mistyped": ("--mistakes",),
-    "declined": ("--card", "4000000000000002"),
-}
 
 
 @dataclass(frozen=True)
@@ -49,8 +46,6 @@ class Ended:
         """The debtor heard speech: long enough, loud enough, not a tone throughout."""
         heard = Path(self.told["heard"])
         sound, rate = soundfile.read(heard, dtype="float64")
-        heard.unlink()
-        heard.parent.rmdir()
         assert rate == 8000
         assert 20 <= len(sound) / rate <= 240
         seconds = sound[: len(sound) // rate * rate].reshape(-1, rate)
@@ -59,37 +54,9 @@ class Ended:
         assert np.abs(sound).max() <= 1.0
 
 
-class Demos:
-    """All demos at once: they spend their time listening."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self._running = {
-            name: stack.enter_context(
-                subprocess.Popen(
-                    [sys.executable, "-m", "ivr.cli", "demo", "--json", *arguments],
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.PIPE,
-                    text=True,
-                )
-            )
-            for name, arguments in DEMOS.items()
-        }
-
-    def __getitem__(self, name: str) -> Ended:
-        """Return a demo once it has ended; nothing but one object was printed."""
-        out, err = self._running[name].communicate(timeout=400)
-        assert err == ""
-        return Ended(self._running[name].returncode, json.loads(out))
-
-
-@pytest.fixture(scope="module")
-def demos() -> Iterator[Demos]:
-    with ExitStack() as stack:
-        yield Demos(stack)
-
-
-def test_it_ends_in_a_payment(demos: Demos) -> None:
-    demo = demos["paid"]
+@alongside
+async def test_it_ends_in_a_payment(folder: Path) -> None:
+    demo = await ended(folder)
     assert demo.status == 0
     assert set(demo.told) == {
         "result", "amount", "currency", "steps", "heard", "entry_errors",
@@ -101,8 +68,9 @@ def test_it_ends_in_a_payment(demos: Demos) -> None:
     demo.check_sound()
 
 
-def test_mistakes_on_the_way_are_told_apart_and_mended(demos: Demos) -> None:
-    demo = demos["mistyped"]
+@alongside
+async def test_mistakes_on_the_way_are_told_apart_and_mended(folder: Path) -> None:
+    demo = await ended(folder, "--mistakes")
     assert demo.status == 0
     assert demo.told["result"] == Result.SUCCESS
     assert demo.told["amount"] == 12345
@@ -117,10 +85,35 @@ def test_mistakes_on_the_way_are_told_apart_and_mended(demos: Demos) -> None:
     demo.check_sound()
 
 
-def test_a_declined_card_fails_the_demo(demos: Demos) -> None:
-    demo = demos["declined"]
+@alongside
+async def test_a_declined_card_fails_the_demo(folder: Path) -> None:
+    demo = await ended(folder, "--card", "4000000000000002")
     assert demo.status == 1
     assert demo.told["result"] == Result.CARD_DECLINED
     assert demo.told["amount"] == 0
     assert demo.steps == [*TO_THE_CHARGE, Step.FAILED]
     demo.check_sound()
+
+
+async def ended(folder: Path, *arguments: str) -> Ended:
+    """Run a demo to its end; it prints one object and nothing else."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ivr.cli",
+        "demo",
+        "--json",
+        *arguments,
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, "TMPDIR": str(folder)},
+    )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            out, err = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+    assert err == b""
+    return Ended(process.returncode or 0, json.loads(out))

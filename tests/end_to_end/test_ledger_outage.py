@@ -9,44 +9,47 @@ from ivr.demo.stage import Stage
 from ivr.vocabulary import EventType, Result, Step
 from tests.end_to_end.debtor import AMOUNT, ASKED, Answers, Debtor
 from tests.end_to_end.event_log import EventLog
+from tests.end_to_end.side_by_side import alongside
 
 
-async def test_nothing_is_charged_while_the_attempt_cannot_be_written(tmp_path: Path) -> None:
-    async with Stage(tmp_path / "stage") as stage, EventLog(stage) as log:
-        async with await Debtor.start(stage, log, tmp_path) as debtor:
+@alongside
+async def test_nothing_is_charged_while_the_attempt_cannot_be_written(folder: Path) -> None:
+    async with Stage(folder / "stage") as stage, EventLog(stage) as log:
+        async with await Debtor.start(stage, log, folder) as debtor:
             await debtor.call()
             await debtor.answer(ASKED[:-1])
             await debtor.hears(Step.CONFIRM)
-            with unwritable(tmp_path / "stage" / "solde.db"):
+            with unwritable(folder / "stage" / "solde.db"):
                 await debtor.press("1")
                 await debtor.is_hung_up()
         # What happened meanwhile is told as soon as it can be written.
         assert await debtor.result() == Result.INTERNAL_ERROR
         await debtor.hears(Step.FAILED, "payment-failed.ledger-unavailable")
         assert not log.all(EventType.PAYMENT_ATTEMPTED)
-        assert booked(tmp_path / "stage" / "sandbox.db") == []
+        assert booked(folder / "stage" / "sandbox.db") == []
 
 
+@alongside
 async def test_a_charge_whose_end_cannot_be_written_is_asked_about_later(
-    tmp_path: Path,
+    folder: Path,
 ) -> None:
     settings = {
         "SOLDE_GATEWAY__SANDBOX__SLOW": "3",
         "SOLDE_GATEWAY__INQUIRY_INTERVAL": "1",
     }
     slow = Answers(card="4000000000007304")
-    async with Stage(tmp_path / "stage", settings) as stage, EventLog(stage) as log:
-        async with await Debtor.start(stage, log, tmp_path, slow) as debtor:
+    async with Stage(folder / "stage", settings) as stage, EventLog(stage) as log:
+        async with await Debtor.start(stage, log, folder, slow) as debtor:
             await debtor.call()
             await debtor.answer()
             await log.wait_for(EventType.PAYMENT_ATTEMPTED)
-            with unwritable(tmp_path / "stage" / "solde.db"):
+            with unwritable(folder / "stage" / "solde.db"):
                 await debtor.is_hung_up()
                 assert not log.all(EventType.PAYMENT_SUCCEEDED)
         await log.wait_for(EventType.PAYMENT_SUCCEEDED)
         assert await debtor.result() == Result.SUCCESS
         assert len(log.all(EventType.PAYMENT_SUCCEEDED)) == 1
-        assert booked(tmp_path / "stage" / "sandbox.db") == [AMOUNT]
+        assert booked(folder / "stage" / "sandbox.db") == [AMOUNT]
 
 
 @contextmanager

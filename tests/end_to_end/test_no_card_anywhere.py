@@ -6,7 +6,6 @@ What the caller's own phone writes is not searched: it is the caller's.
 import json
 import re
 import sqlite3
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from ivr.vocabulary import EntryError, EventType, Result, Step
 from tests.end_to_end import stripe_process
 from tests.end_to_end.debtor import ASKED, Answers, Debtor
 from tests.end_to_end.event_log import EventLog
+from tests.end_to_end.side_by_side import alongside
 
 NUMBER, MISTYPED = "378282246310005", "378282246310015"
 CODE, TOO_SHORT = "0739", "073"
@@ -24,17 +24,21 @@ EXPIRY = "0931"
 SPOKEN = Answers(card=NUMBER, code=CODE, expiry=EXPIRY)
 
 
-@pytest.mark.parametrize("gateway", ["sandbox", "stripe"])
-async def test_a_whole_call_leaves_no_card(tmp_path: Path, gateway: str) -> None:
-    folder = tmp_path / "stage"
-    async with AsyncExitStack() as stack:
-        settings: dict[str, str] = {}
-        if gateway == "stripe":
-            stripe = await stack.enter_async_context(stripe_process.running())
-            settings = stripe.settings
-        stage = await stack.enter_async_context(Stage(folder, settings))
-        log = await stack.enter_async_context(EventLog(stage))
-        await a_call_with_mistakes(stage, log, tmp_path)
+@alongside
+async def test_a_whole_call_leaves_no_card_at_the_sandbox(folder: Path) -> None:
+    await a_whole_call_leaves_no_card(folder, {})
+
+
+@alongside
+async def test_a_whole_call_leaves_no_card_on_its_way_to_stripe(folder: Path) -> None:
+    async with stripe_process.running() as stripe:
+        await a_whole_call_leaves_no_card(folder, stripe.settings)
+
+
+async def a_whole_call_leaves_no_card(callers: Path, settings: dict[str, str]) -> None:
+    folder = callers / "stage"
+    async with Stage(folder, settings) as stage, EventLog(stage) as log:
+        await a_call_with_mistakes(stage, log, callers)
 
         told = [json.dumps(log.events), *await served(stage), *described(stage.pid)]
         # While it runs, the write-ahead logs hold what was ever written.

@@ -9,16 +9,18 @@ from ivr.demo.stage import NUMBERS, Stage
 from ivr.vocabulary import EventType, Result, Step
 from tests.end_to_end.debtor import AMOUNT, ASKED, Answers, Debtor
 from tests.end_to_end.event_log import EventLog
+from tests.end_to_end.side_by_side import alongside
 from tests.end_to_end.sipp import BUSY, run_sipp
 
 SLOW = Answers(card="4000000000007304")
 
 
-async def test_sigterm_lets_the_live_call_pay_and_refuses_new_ones(tmp_path: Path) -> None:
-    sipp = tmp_path / "sipp"
+@alongside
+async def test_sigterm_lets_the_live_call_pay_and_refuses_new_ones(folder: Path) -> None:
+    sipp = folder / "sipp"
     sipp.mkdir()
-    async with Stage(tmp_path / "stage") as stage, EventLog(stage) as log:
-        async with await Debtor.start(stage, log, tmp_path) as debtor:
+    async with Stage(folder / "stage") as stage, EventLog(stage) as log:
+        async with await Debtor.start(stage, log, folder) as debtor:
             await debtor.call()
             await debtor.answer(ASKED[:-1])
             stage.signal(signal.SIGTERM)
@@ -36,9 +38,10 @@ async def test_sigterm_lets_the_live_call_pay_and_refuses_new_ones(tmp_path: Pat
         assert results(log) in ([], [Result.SUCCESS]), "the web side may have gone before"
 
 
-async def test_sigint_ends_the_call_at_once(tmp_path: Path) -> None:
-    async with Stage(tmp_path / "stage") as stage, EventLog(stage) as log:
-        async with await Debtor.start(stage, log, tmp_path) as debtor:
+@alongside
+async def test_sigint_ends_the_call_at_once(folder: Path) -> None:
+    async with Stage(folder / "stage") as stage, EventLog(stage) as log:
+        async with await Debtor.start(stage, log, folder) as debtor:
             await debtor.call()
             await debtor.answer(ASKED[:4])
             await debtor.hears(Step.EXPIRATION_DATE)
@@ -49,10 +52,11 @@ async def test_sigint_ends_the_call_at_once(tmp_path: Path) -> None:
         assert (told["transactions"], told["open"], told["completed"]) == (1, 0, 0)
 
 
-async def test_sigint_still_records_the_charge_under_way(tmp_path: Path) -> None:
+@alongside
+async def test_sigint_still_records_the_charge_under_way(folder: Path) -> None:
     slow = {"SOLDE_GATEWAY__SANDBOX__SLOW": "3"}
-    async with Stage(tmp_path / "stage", slow) as stage, EventLog(stage) as log:
-        async with await Debtor.start(stage, log, tmp_path, SLOW) as debtor:
+    async with Stage(folder / "stage", slow) as stage, EventLog(stage) as log:
+        async with await Debtor.start(stage, log, folder, SLOW) as debtor:
             await debtor.call()
             await debtor.answer()
             await log.wait_for(EventType.PAYMENT_ATTEMPTED)

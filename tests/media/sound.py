@@ -62,7 +62,8 @@ def tone(
 def noise(ms: float, dbm0: float, seed: int = 0) -> Sound:
     """White noise over the 4 kHz of the line; a sine of `dbm0` has its power."""
     source = np.random.default_rng(seed)
-    return source.standard_normal(samples(ms)) * peak(dbm0) / np.sqrt(2)
+    made: Sound = source.standard_normal(samples(ms)) * peak(dbm0) / np.sqrt(2)
+    return made
 
 
 def joined(*parts: Sound) -> Sound:
