@@ -1,6 +1,7 @@
 """A leg's RTCP: on the port of its RTP or the one above, protected as its RTP is."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -10,8 +11,10 @@ from ivr.media.control import Control
 from ivr.media.latch import Latch
 from ivr.media.playback import AudioStream
 from ivr.media.reports import Reports
-from ivr.media.srtp import Protection
 from ivr.media.udp import ControlSocket, RtpSocket
+
+if TYPE_CHECKING:
+    from ivr.media.srtp import Protection
 
 _log = structlog.get_logger(__name__)
 
@@ -56,7 +59,9 @@ class ControlChannel:
         self._socket: ControlSocket | None = None
         self._protection: Protection | None = None
 
-    def follow(self, control: Control | None, protection: Protection | None, at: float) -> None:
+    def follow(
+        self, control: Control | None, protection: "Protection | None", at: float
+    ) -> None:
         """Take what was negotiated at `at` seconds; `control` is None where there is none."""
         self._protection = protection
         self.mux = control is not None and control.mux

@@ -50,6 +50,16 @@ class Security:
         return (render_crypto(Crypto(self.tag, self.suite, self.ours)),)
 
 
+@dataclass(slots=True)
+class Refusals:
+    """How many packets of an encrypted leg were dropped, and why."""
+
+    unauthentic: int = 0
+    """Forged, damaged, or protected with another key."""
+    replayed: int = 0
+    """Received before, or too old to tell."""
+
+
 def check_offered(media: Media, policy: SrtpPolicy, current: Security | None) -> None:
     """Raise `NotAcceptable` when the line of an offer is not as secure as it must be.
 

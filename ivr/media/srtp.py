@@ -1,10 +1,9 @@
 """SRTP and SRTCP (RFC 3711) by libsrtp: one leg's packets, closed and opened."""
 
-from dataclasses import dataclass
-
 from pylibsrtp import Error, Policy, Session
 
 from ivr.media.sdes import MasterKey, Suite
+from ivr.media.security import Refusals
 
 _PROFILES = {
     Suite.AES_CM_128_HMAC_SHA1_80: Policy.SRTP_PROFILE_AES128_CM_SHA1_80,
@@ -20,16 +19,6 @@ _SSRC_OF_CONTROL = slice(4, 8)
 _REPLAY = "replay"
 _HEADER = 12
 _CONTROL_HEADER = 8
-
-
-@dataclass(slots=True)
-class Refusals:
-    """How many packets were dropped, and why."""
-
-    unauthentic: int = 0
-    """Forged, damaged, or protected with another key."""
-    replayed: int = 0
-    """Received before, or too old to tell."""
 
 
 class Protection:

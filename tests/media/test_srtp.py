@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from ivr.media.rtp import RtpPacket
 from ivr.media.sdes import MasterKey, Suite
-from ivr.media.srtp import Protection, Refusals
+from ivr.media.security import Refusals
+from ivr.media.srtp import Protection
 
 SUITES = list(Suite)
 
