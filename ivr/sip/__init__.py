@@ -4,6 +4,10 @@
                │                          │                     (the application's)
                │                          ├── Dialog: tags, sequence numbers, routes
                │                          └── Acceptance: the 200 until its ACK
+               ├── Outbound ◄─► OutgoingCall, a Session ◄─► OutgoingHandler
+               │      ├── Attempt: one INVITE to one target, forks, CANCEL
+               │      ├── Resolver, Targets: where it goes, and where next
+               │      └── Trunks: a Line for each Trunk, with Registration and Watch
                ├── ServerTransactions, ClientTransactions
                ├── Registrar ── DigestAuthenticator
                └── parse() ── Request, Response ── Headers, Via, NameAddr, Uri
@@ -13,46 +17,75 @@ Bodies are bytes that nobody here looks into.
 
 from ivr.sip.address import Address, DatagramSender, Transport
 from ivr.sip.call import IncomingCall
+from ivr.sip.digest_client import Credentials
 from ivr.sip.errors import (
     CallStateError,
     MalformedMessageError,
+    NameServiceError,
     NotAcceptableHereError,
     SipError,
 )
 from ivr.sip.handler import CallEnd, CallHandler
 from ivr.sip.headers import Headers
+from ivr.sip.line import Line
 from ivr.sip.message import CSeq, Request, Response
 from ivr.sip.name_addr import NameAddr, parse_name_addr
+from ivr.sip.names import CachedNames, NameService
+from ivr.sip.outcome import Outcome
+from ivr.sip.outgoing import OutgoingCall
+from ivr.sip.outgoing_handler import OutgoingHandler
 from ivr.sip.parser import parse
 from ivr.sip.registrar import Binding, Registrar
+from ivr.sip.registration import Registered, RegistrationStatus
+from ivr.sip.resolution import Resolver
 from ivr.sip.session import Session
+from ivr.sip.trunk import SrtpPolicy, Trunk
+from ivr.sip.twisted_names import TwistedNames, name_servers
 from ivr.sip.ua import UserAgent
 from ivr.sip.udp import UdpTransport, listen
 from ivr.sip.uri import Uri, parse_uri
+from ivr.sip.watch import LineState, LineStatus
 
 __all__ = [
     "Address",
     "Binding",
     "CSeq",
+    "CachedNames",
     "CallEnd",
     "CallHandler",
     "CallStateError",
+    "Credentials",
     "DatagramSender",
     "Headers",
     "IncomingCall",
+    "Line",
+    "LineState",
+    "LineStatus",
     "MalformedMessageError",
     "NameAddr",
+    "NameService",
+    "NameServiceError",
     "NotAcceptableHereError",
+    "Outcome",
+    "OutgoingCall",
+    "OutgoingHandler",
+    "Registered",
     "Registrar",
+    "RegistrationStatus",
     "Request",
+    "Resolver",
     "Response",
     "Session",
     "SipError",
+    "SrtpPolicy",
     "Transport",
+    "Trunk",
+    "TwistedNames",
     "UdpTransport",
     "Uri",
     "UserAgent",
     "listen",
+    "name_servers",
     "parse",
     "parse_name_addr",
     "parse_uri",
