@@ -195,7 +195,7 @@ class Attempt:
     def _cancel(self) -> None:
         if not self._cancelled:
             self._cancelled = True
-            self._host.clients.begin(cancel_of(self._invite), self._to, _ignore)
+            self._host.clients.begin(cancel_of(self._invite), self._client.to, _ignore)
             self._host.expiring.add(self)
 
     def _let_go(self) -> None:

@@ -57,17 +57,28 @@ class InviteUser(Protocol):
         """Learn that there is no response at all."""
 
 
+class Mover(Protocol):
+    """Chooses another transport for a request that is too large (§18.1.1)."""
+
+    def move(self, request: Request, to: Address, size: int) -> Address:
+        """Return where it goes; its Via says over what."""
+
+    def move_back(self, request: Request, to: Address) -> Address:
+        """Return where it goes when that failed."""
+
+
 def new_branch() -> str:
     """Return a branch no other transaction has."""
     return MAGIC_COOKIE + secrets.token_hex(12)
 
 
 class ClientTransactions:
-    """All client transactions of one user agent."""
+    """All client transactions of one user agent; `large` moves what is too large for UDP."""
 
-    def __init__(self, clock: Clock, send: Send) -> None:
+    def __init__(self, clock: Clock, send: Send, large: "Mover | None" = None) -> None:
         self.clock = clock
         self.send = send
+        self.large = large
         self.lingering: Lingering[InviteClient] = Lingering(clock, GIVE_UP, InviteClient.end)
         self.running: dict[str, _Client] = {}
 
@@ -94,7 +105,7 @@ class ClientTransactions:
         """End what was sent to `to` and not answered: the connection failed."""
         for client in list(self.running.values()):
             if client.to._replace(flow=None) == to:
-                client.fail(Failure.TRANSPORT)
+                client.lost()
 
     def close(self) -> None:
         """Stop all timers and forget everything; nobody is told."""
@@ -106,7 +117,7 @@ class ClientTransactions:
 class _Client:
     """One request under way."""
 
-    __slots__ = ("_data", "_key", "_repetition", "_table", "_unsent", "to")
+    __slots__ = ("_data", "_key", "_moved", "_repetition", "_table", "_unsent", "to")
 
     def __init__(
         self, table: ClientTransactions, request: Request, to: Address, longest: float
@@ -115,15 +126,40 @@ class _Client:
         self._table = table
         self._key = f"{request.via.branch} {request.method}"
         self._data = request.render()
-        self._unsent = 0
-        reliable = to.transport.reliable
-        self._repetition: Repetition | None = Repetition(
-            table.clock, self._send, self._time_out, longest=longest, reliable=reliable
-        )
+        self._moved: tuple[Request, float] | None = None
+        if table.large is not None:
+            self.to = table.large.move(request, to, len(self._data))
+            if self.to != to:
+                self._moved = (request, longest)
+                self._data = request.render()
         table.running[self._key] = self
+        self._repetition: Repetition | None = None
+        self._begin(longest)
+        if self._unsent and self.to.transport.reliable:
+            table.clock.callLater(0, self.lost)
+
+    def _begin(self, longest: float) -> None:
+        self._unsent = 0
+        self._repetition = Repetition(
+            self._table.clock,
+            self._send,
+            self._time_out,
+            longest=longest,
+            reliable=self.to.transport.reliable,
+        )
         self._send()
-        if self._unsent and reliable:
-            table.clock.callLater(0, self.fail, Failure.TRANSPORT)
+
+    def lost(self) -> None:
+        """Learn that the connection failed: end, unless a datagram may do as well."""
+        moved, self._moved = self._moved, None
+        if moved is None or self._table.large is None or self._repetition is None:
+            self.fail(Failure.TRANSPORT)
+            return
+        request, longest = moved
+        self._stop_repeating()
+        self.to = self._table.large.move_back(request, self.to)
+        self._data = request.render()
+        self._begin(longest)
 
     def response(self, response: Response) -> None:
         """Take a response to the request."""
@@ -137,6 +173,7 @@ class _Client:
         """Stop timers and forget everything; nobody is told. Idempotent."""
         self._stop_repeating()
         self._data = b""
+        self._moved = None
         self._table.running.pop(self._key, None)
 
     def _stop_repeating(self) -> None:

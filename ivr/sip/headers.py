@@ -115,6 +115,11 @@ class Headers:
         self._lines.append((name, value))
         self._first.setdefault(name, value)
 
+    def replace_first(self, name: str, value: str) -> None:
+        """Change the first line of that name, which is there; `name` is canonical already."""
+        self._lines[self._lines.index((name, self._first[name]))] = (name, value)
+        self._first[name] = value
+
     def get(self, name: str, default: str = "") -> str:
         """Return the first line of that name."""
         return self._first.get(canonical(name), default)

@@ -17,6 +17,11 @@ class Identity:
     name: str = "Solde"
     others: tuple[Address, ...] = ()
 
+    @property
+    def takes_tcp(self) -> bool:
+        """Whether we can be reached over TCP."""
+        return any(one.transport is Transport.TCP for one in (self.local, *self.others))
+
     def reached_at(self, to: Address) -> Address:
         """Return the address of ours that is right for the other end `to`."""
         ours = [one for one in (self.local, *self.others) if one.transport is to.transport]
@@ -25,11 +30,14 @@ class Identity:
                 return one
         return ours[0] if ours else self.local._replace(transport=to.transport)
 
-    def via(self, to: Address) -> str:
-        """Return the Via of a new transaction with the hop `to` (RFC 3261 §8.1.1.7)."""
+    def via(self, to: Address, branch: str = "") -> str:
+        """Return the Via of a transaction with the hop `to` (RFC 3261 §8.1.1.7).
+
+        It is a new one unless its `branch` is given.
+        """
         via = f"SIP/2.0/{to.transport.upper()} {self.reached_at(to).in_uri()}"
         rport = "" if to.transport.reliable else ";rport"
-        return f"{via};branch={new_branch()}{rport}"
+        return f"{via};branch={branch or new_branch()}{rport}"
 
     def contact(self, scheme: str = "sip", to: Address | None = None) -> tuple[str, str]:
         """Return the Contact header: where requests inside a dialog reach us (§8.1.1.8).

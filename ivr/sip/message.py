@@ -54,6 +54,11 @@ class Message:
             self._via = parse_via(values[0])
         return self._via
 
+    def replace_via(self, text: str) -> None:
+        """Take another Via in the place of the only one on the first line."""
+        self.headers.replace_first("Via", text)
+        self._via = None
+
     @property
     def from_(self) -> NameAddr:
         """Who sent the request; raise MalformedMessageError."""

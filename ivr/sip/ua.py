@@ -19,6 +19,7 @@ from ivr.sip.dialog import Dialog
 from ivr.sip.errors import CallStateError, MalformedMessageError
 from ivr.sip.guard import Guard
 from ivr.sip.identity import Identity
+from ivr.sip.large import LargeRequests
 from ivr.sip.line import Line
 from ivr.sip.message import Request, Response
 from ivr.sip.outbound import Outbound
@@ -94,7 +95,8 @@ class UserAgent:
             self._send, self._guard, server_name, follow_maddr=follow_maddr
         )
         self._servers = ServerTransactions(clock, self._send)
-        self._clients = ClientTransactions(clock, self._send)
+        large = LargeRequests(clock, self._identity) if self._identity.takes_tcp else None
+        self._clients = ClientTransactions(clock, self._send, large)
         self._sessions = Sessions(
             clock,
             self._identity,
