@@ -164,7 +164,8 @@ class Outbound:
         """Return the value of From: a URI, or a name with one, in angle brackets."""
         if not caller:
             return line.trunk.from_(self.identity.local.in_uri())
-        parsed = parse_name_addr(caller)
+        [(_, value)] = checked([("From", caller)])
+        parsed = parse_name_addr(value)
         _ = parsed.uri
         shown = f"{quote(parsed.display_name)} " if parsed.display_name else ""
         return f"{shown}<{parsed.uri_text}>"

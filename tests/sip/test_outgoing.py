@@ -75,6 +75,7 @@ def test_a_registered_telephone_is_called_where_it_registered_from() -> None:
     [
         {"target": "sip:a@b>"},
         {"caller": "nobody"},
+        {"caller": '"a\r\nVia: b" <sip:a@b>'},
         {"headers": [("X-A", "b\r\nVia: c")]},
         {"headers": [("no token", "b")]},
         {"route": ["sip:x y"]},
