@@ -233,6 +233,8 @@ def test_the_call_ends_in_the_back_off() -> None:
     talk.replies(talk.sent(), 491)
     assert talk.asks("BYE").status == 200
     assert len(got) == 1
+    clock = talk.wire.clock
+    assert all(one.getTime() > clock.seconds() + 4 for one in clock.calls)
     assert talk.wire.after(4) == []
     assert left(talk.wire) == []
 

@@ -240,9 +240,11 @@ def test_cancel_and_refusal_while_a_prack_is_awaited() -> None:
     ringing = Ringing(REQUIRED)
     ringing.call.progress(ANSWER)
     ringing.call.answer()
-    ringing.sent()
+    tag = ringing.sent().to.tag
     assert ringing.wire.statuses(request("CANCEL", branch="z9hG4bKINVITE1")) == [200, 487]
-    assert left(ringing.wire) == []
+    ringing.wire.receive(request("ACK", to_tag=tag, branch="z9hG4bKINVITE1"))
+    assert ringing.wire.after(5) == []
+    [_] = ringing.wire.clock.getDelayedCalls()  # the minute of all that rings
     ringing = Ringing(REQUIRED)
     ringing.call.ring()
     ringing.sent()
