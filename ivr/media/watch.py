@@ -107,5 +107,5 @@ class Watch:
         self._wait()
         if moved:
             self._on_moved()
-        if silent:
+        if silent and self._call is not None:
             self._on_silence()
