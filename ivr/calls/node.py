@@ -130,6 +130,7 @@ class Node:
             _regularly(reactor, self._recovery.once, settings.gateway.inquiry_interval),
             _regularly(reactor, self._notices.once, _NOTICES_EVERY),
         ]
+        trunks = list(trunks_of(settings.sip))
         self._lag = LagMeter(reactor)
         guard = guard_of(settings.sip, reactor, self._lag)
         ports = Ports(settings.sip, reactor, guard)
@@ -148,15 +149,16 @@ class Node:
         )
         ports.transports.attach(self._agent.datagram_received, self._agent.unreachable)
         self._lag.start()
-        for trunk in trunks_of(settings.sip):
+        for trunk in trunks:
             self._agent.trunks.use(trunk)
 
     @classmethod
     async def start(cls, settings: Settings, reactor: NodeReactor) -> "Node":
         """Open the ledger, the prompts, the gateway and the ports, in that order.
 
-        Raise `LedgerUnavailableError`, `CatalogueError`, `GatewayConfigurationError` or
-        `CannotListenError`, each saying which setting to look at.
+        Raise `LedgerUnavailableError`, `CatalogueError`, `GatewayConfigurationError`,
+        `CannotListenError`, `TlsFileError` or, for a trunk, `ValueError`, each saying which
+        setting or file to look at.
         """
         database = open_database(settings.ledger_url)
         try:
