@@ -87,6 +87,10 @@ class Watch:
         self._call = self._clock.callLater(max(_SLACK, min(due) - now), self._look)
 
     @property
+    def _waits(self) -> bool:
+        return self._call is not None
+
+    @property
     def _minds_silence(self) -> bool:
         return self._silence > 0 and not self._told_silence
 
@@ -107,5 +111,5 @@ class Watch:
         self._wait()
         if moved:
             self._on_moved()
-        if silent and self._call is not None:
+        if silent and self._waits:
             self._on_silence()
