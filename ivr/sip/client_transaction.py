@@ -15,6 +15,7 @@ not answered: another target may do better than another try (RFC 3263 §4.3).
 """
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
@@ -114,7 +115,7 @@ class ClientTransactions:
             client.end()
 
 
-class _Client:
+class _Client(ABC):
     """One request under way."""
 
     __slots__ = ("_data", "_key", "_moved", "_repetition", "_table", "_unsent", "to")
@@ -161,13 +162,13 @@ class _Client:
         self._data = request.render()
         self._begin(longest)
 
+    @abstractmethod
     def response(self, response: Response) -> None:
         """Take a response to the request."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fail(self, failure: Failure) -> None:
         """End without an answer, and tell."""
-        raise NotImplementedError
 
     def end(self) -> None:
         """Stop timers and forget everything; nobody is told. Idempotent."""
