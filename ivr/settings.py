@@ -13,8 +13,6 @@ from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -28,6 +26,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ivr.settings_sip import SipSettings
+from ivr.settings_table import Table
+
 _PREFIX = "SOLDE_"
 _FILE = "_FILE"
 _NOT_SETTINGS = frozenset({"SOLDE_CONFIG"})
@@ -37,11 +38,7 @@ class SettingsError(Exception):
     """The configuration cannot be used; the message names the setting, never a secret."""
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-class NodeSettings(_Table):
+class NodeSettings(Table):
     """`[node]`."""
 
     name: str = Field(default_factory=socket.gethostname)
@@ -59,31 +56,13 @@ class NodeSettings(_Table):
         return zone
 
 
-class LedgerSettings(_Table):
+class LedgerSettings(Table):
     """`[ledger]`."""
 
     url: SecretStr = SecretStr("")
 
 
-class SipUser(_Table):
-    """One of `[[sip.users]]`."""
-
-    name: str = Field(min_length=1)
-    password: SecretStr
-
-
-class SipSettings(_Table):
-    """`[sip]`."""
-
-    host: str = "0.0.0.0"
-    port: int = Field(5060, ge=0, le=65535)
-    public_host: str = ""
-    max_calls: int = Field(1000, ge=1)
-    realm: str = "solde"
-    users: tuple[SipUser, ...] = ()
-
-
-class MediaSettings(_Table):
+class MediaSettings(Table):
     """`[media]`."""
 
     first_port: int = Field(20000, ge=1024, le=65534)
@@ -96,20 +75,20 @@ class MediaSettings(_Table):
         return self
 
 
-class Number(_Table):
+class Number(Table):
     """One of `[[numbers]]`: a dedicated payment number and its language."""
 
     number: str = Field(min_length=1)
     language: Literal["fr", "en"]
 
 
-class PromptSettings(_Table):
+class PromptSettings(Table):
     """`[prompts]`."""
 
     folder: str = ""
 
 
-class ReferenceSettings(_Table):
+class ReferenceSettings(Table):
     """`[reference]`."""
 
     shortest: int = Field(8, ge=4, le=12)
@@ -122,7 +101,7 @@ class ReferenceSettings(_Table):
         return self
 
 
-class SilenceSettings(_Table):
+class SilenceSettings(Table):
     """Seconds before the first key, and between two keys."""
 
     first: float = Field(gt=0)
@@ -133,7 +112,7 @@ def _silence(first: float, between: float) -> SilenceSettings:
     return SilenceSettings(first=first, between=between)
 
 
-class TimeoutSettings(_Table):
+class TimeoutSettings(Table):
     """`[keypad.timeouts]`."""
 
     reference: SilenceSettings = _silence(10, 4)
@@ -144,21 +123,21 @@ class TimeoutSettings(_Table):
     security_code: SilenceSettings = _silence(10, 4)
 
 
-class KeypadSettings(_Table):
+class KeypadSettings(Table):
     """`[keypad]`."""
 
     attempts: int = Field(3, ge=1, le=10)
     timeouts: TimeoutSettings = TimeoutSettings()
 
 
-class SandboxSettings(_Table):
+class SandboxSettings(Table):
     """`[gateway.sandbox]`."""
 
     book: str = ""
     slow: float = Field(6.0, ge=0)
 
 
-class StripeSettings(_Table):
+class StripeSettings(Table):
     """`[gateway.stripe]`."""
 
     api_key: SecretStr = SecretStr("")
@@ -166,7 +145,7 @@ class StripeSettings(_Table):
     api_base: str = ""
 
 
-class GatewaySettings(_Table):
+class GatewaySettings(Table):
     """`[gateway]`."""
 
     name: str = "sandbox"
@@ -177,7 +156,7 @@ class GatewaySettings(_Table):
     stripe: StripeSettings = StripeSettings()
 
 
-class MonitorSettings(_Table):
+class MonitorSettings(Table):
     """`[monitor]`."""
 
     host: str = "127.0.0.1"
@@ -185,7 +164,7 @@ class MonitorSettings(_Table):
     tokens: tuple[SecretStr, ...] = ()
 
 
-class LogSettings(_Table):
+class LogSettings(Table):
     """`[log]`."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"

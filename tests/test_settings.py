@@ -40,8 +40,9 @@ def _documented(table: dict[str, Any], prefix: str = "") -> set[str]:
 
 def test_each_setting_stands_in_the_shipped_file_with_its_default() -> None:
     documented = _documented(tomllib.loads(SHIPPED.read_text(encoding="utf-8")))
-    # `users` is shown as a comment: a password has no default.
-    assert documented | {"sip.users"} == set(_leaves(Settings()))
+    # These are shown as comments: none is the default.
+    lists = {"sip.users", "sip.listeners", "sip.trunks"}
+    assert documented | lists == set(_leaves(Settings()))
     assert load(SHIPPED) == Settings()
 
 
@@ -78,6 +79,39 @@ def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ('[node]\ntimezone = "Mars/Base"\n', "no such time zone"),
         ('[[numbers]]\nnumber = "1"\nlanguage = "de"\n', "numbers.0.language"),
         ("[sip\n", "not TOML"),
+        (
+            '[[sip.listeners]]\ntransport = "tls"\nport = 5061\n',
+            "sip.listeners.0: .*certificate and key",
+        ),
+        (
+            '[[sip.listeners]]\ntransport = "tcp"\nport = 5060\nkey = "a"\n',
+            "certificates are for TLS",
+        ),
+        (
+            (
+                '[[sip.listeners]]\ntransport = "tls"\nport = 5061\ncertificate = "a"\n'
+                'key = "b"\nrequire_client = true\n'
+            ),
+            "require_client needs client_ca",
+        ),
+        (
+            '[[sip.listeners]]\ntransport = "udp"\nport = 5060\nallow = ["192.0.2.0/24"]\n',
+            "for UDP say it in",
+        ),
+        (
+            '[[sip.trunks]]\nname = "a"\ndomain = "b"\nallowed_sources = ["192.0.2.1/24"]\n',
+            "sip.trunks.0.allowed_sources.0",
+        ),
+        ('[[sip.trunks]]\nname = "a"\ndomain = "b"\nregister = true\n', "needs a user"),
+        ('[[sip.trunks]]\nname = "a"\ndomain = "b"\nkey = "c"\n', "go together"),
+        (
+            (
+                '[[sip.trunks]]\nname = "a"\ndomain = "b"\n[[sip.trunks]]\nname = "a"\n'
+                'domain = "c"\n'
+            ),
+            "two trunks of one name",
+        ),
+        ('[sip.protection]\nunknown = "drop"\n', "nobody is known"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None:

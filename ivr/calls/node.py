@@ -1,7 +1,6 @@
 """One ivr node: all parts built, wired, started, drained and stopped."""
 
 import gc
-import socket
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -21,6 +20,14 @@ from ivr.calls.inbound import Surroundings
 from ivr.calls.notices import NoticeReader
 from ivr.calls.recovery import Recovery
 from ivr.calls.switchboard import Switchboard
+from ivr.calls.telephony import (
+    Ports,
+    guard_of,
+    own_address,
+    registrar_of,
+    resolver_of,
+    trunks_of,
+)
 from ivr.journey.questions import questions
 from ivr.ledger.database import Database, open_database
 from ivr.ledger.debts import Debt
@@ -33,9 +40,9 @@ from ivr.media.udp import SocketReactor
 from ivr.resources import shipped
 from ivr.settings import Settings
 from ivr.sip.address import Address
-from ivr.sip.registrar import Registrar
+from ivr.sip.overload import LagMeter
+from ivr.sip.transports import TransportReactor
 from ivr.sip.ua import UserAgent
-from ivr.sip.udp import DatagramReactor, ListeningPort, listen
 from ivr.speech.library import Library
 from payment_gateway.interface import Gateway
 
@@ -44,7 +51,7 @@ _log = structlog.get_logger(__name__)
 _NOTICES_EVERY = 2.0  # seconds between two looks at the gateway's webhooks
 
 
-class NodeReactor(SocketReactor, DatagramReactor, Protocol):
+class NodeReactor(SocketReactor, TransportReactor, Protocol):
     """The parts of Twisted's reactor that a node needs."""
 
 
@@ -96,7 +103,7 @@ class Node:
             library=library,
             questions=questions(settings, today),
         )
-        public = settings.sip.public_host or _own_address(settings.sip.host)
+        public = settings.sip.public_host or own_address(settings.sip.host)
         self._media = MediaNode(
             reactor=reactor,
             playout=self._playout,
@@ -123,25 +130,35 @@ class Node:
             _regularly(reactor, self._recovery.once, settings.gateway.inquiry_interval),
             _regularly(reactor, self._notices.once, _NOTICES_EVERY),
         ]
-        transport, self._port, local = listen(
-            reactor, Address(settings.sip.host, settings.sip.port)
-        )
+        trunks = list(trunks_of(settings.sip))
+        self._lag = LagMeter(reactor)
+        guard = guard_of(settings.sip, reactor, self._lag)
+        ports = Ports(settings.sip, reactor, guard)
+        self._transports = ports.transports
         self._agent = UserAgent(
             reactor,
-            transport,
-            local=Address(public, local.port),
+            ports.transports,
+            local=ports.addresses[0],
+            others=ports.addresses[1:],
             on_call=self._switchboard.offered,
-            registrar=_registrar(settings, reactor),
+            registrar=registrar_of(settings.sip, reactor),
             max_calls=settings.sip.max_calls,
+            follow_maddr=settings.sip.protection.follow_maddr,
+            resolver=resolver_of(settings.sip, reactor),
+            guard=guard,
         )
-        transport.received = self._agent.datagram_received
+        ports.transports.attach(self._agent.datagram_received, self._agent.unreachable)
+        self._lag.start()
+        for trunk in trunks:
+            self._agent.trunks.use(trunk)
 
     @classmethod
     async def start(cls, settings: Settings, reactor: NodeReactor) -> "Node":
         """Open the ledger, the prompts, the gateway and the ports, in that order.
 
-        Raise `LedgerUnavailableError`, `CatalogueError`, `GatewayConfigurationError` or
-        `CannotListenError`, each saying which setting to look at.
+        Raise `LedgerUnavailableError`, `CatalogueError`, `GatewayConfigurationError`,
+        `CannotListenError`, `TlsFileError` or, for a trunk, `ValueError`, each saying which
+        setting or file to look at.
         """
         database = open_database(settings.ledger_url)
         try:
@@ -171,6 +188,7 @@ class Node:
         """Refuse new calls, and wait until the live ones have ended."""
         _log.info("ivr.draining", live=self._agent.live_calls)
         self._agent.drain(self._settings.node.retry_after)
+        await future(self._agent.trunks.unregister())
         await future(self._agent.when_idle())
         await future(self._switchboard.idle())
 
@@ -182,7 +200,8 @@ class Node:
         for regular in self._regular:
             if regular.running:
                 regular.stop()
-        await _closed(self._port)
+        self._lag.stop()
+        await future(self._transports.close())
         await self._gateway.close()
         await self._ledger.close()
         await self._database.close()
@@ -206,13 +225,6 @@ def _prompts(settings: Settings) -> Path:
     return Path(settings.prompts.folder) if settings.prompts.folder else shipped("prompts")
 
 
-def _registrar(settings: Settings, reactor: NodeReactor) -> Registrar | None:
-    if not settings.sip.users:
-        return None
-    users = {user.name: user.password.get_secret_value() for user in settings.sip.users}
-    return Registrar(reactor, settings.sip.realm, users)
-
-
 def _regularly(
     reactor: NodeReactor, work: Callable[[], Coroutine[Any, Any, object]], seconds: float
 ) -> LoopingCall:
@@ -223,23 +235,3 @@ def _regularly(
         lambda failure: _log.error("regular.failed", exc_info=failure.value)
     )
     return call
-
-
-def _own_address(host: str) -> str:
-    """Return the address to tell telephones when all interfaces are listened on."""
-    if host not in ("0.0.0.0", "::"):
-        return host
-    family = socket.AF_INET6 if host == "::" else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            # Connecting a datagram socket sends nothing; the kernel chooses the interface.
-            probe.connect(("2001:db8::1" if host == "::" else "192.0.2.1", 9))
-        except OSError:
-            return "::1" if host == "::" else "127.0.0.1"
-        return str(probe.getsockname()[0])
-
-
-async def _closed(port: ListeningPort) -> None:
-    closing = port.stopListening()
-    if closing is not None:
-        await future(closing)

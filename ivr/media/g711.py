@@ -41,6 +41,17 @@ def encode(codec: Codec, samples: Samples) -> bytes:
     return _ENCODE[codec][samples.astype(np.int16, copy=False).view(np.uint16)].tobytes()
 
 
+def encode_all(codec: Codec, samples: Samples) -> NDArray[np.uint8]:
+    """Return one octet for each 16-bit sample, in the same shape."""
+    octets: NDArray[np.uint8] = _ENCODE[codec][samples.view(np.uint16)]
+    return octets
+
+
+def recode(octets: bytes, source: Codec, target: Codec) -> bytes:
+    """Return what is coded as `source` in the code of `target`."""
+    return octets if source is target else octets.translate(_RECODE[target])
+
+
 def decode(codec: Codec, octets: bytes) -> Samples:
     """Return one 16-bit sample for each octet."""
     return _DECODE[codec][np.frombuffer(octets, dtype=np.uint8)]
@@ -98,4 +109,9 @@ def _ulaw_decoder() -> Samples:
 
 _ENCODE = {Codec.PCMA: _alaw_encoder(), Codec.PCMU: _ulaw_encoder()}
 _DECODE = {Codec.PCMA: _alaw_decoder(), Codec.PCMU: _ulaw_decoder()}
+_RECODE = {
+    Codec.PCMA: encode(Codec.PCMA, _DECODE[Codec.PCMU]),
+    Codec.PCMU: encode(Codec.PCMU, _DECODE[Codec.PCMA]),
+}
+"""By target; the source is the other law."""
 _SILENCE = {codec: encode(codec, np.zeros(FRAME, dtype=np.int16)) for codec in Codec}

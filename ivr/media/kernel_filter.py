@@ -21,7 +21,8 @@ _RETURN = 0x06
 
 _PAYLOAD_TYPE_AT = 9
 _SEQUENCE_LOW_AT = 11
-_ONE_IN = 64
+ONE_IN = 64
+"""Of other packets, those pass whose sequence number is a multiple of it."""
 _PASS = 0xFFFFFFFF
 _DROP = 0
 
@@ -59,7 +60,7 @@ def _program(event_types: list[int]) -> bytes:
             for n, payload_type in enumerate(event_types)
         ),
         (_LOAD_BYTE, 0, 0, _SEQUENCE_LOW_AT),
-        (_AND, 0, 0, _ONE_IN - 1),
+        (_AND, 0, 0, ONE_IN - 1),
         (_JUMP_IF_EQUAL, 0, 1, 0),
         (_RETURN, 0, 0, _PASS),
         (_RETURN, 0, 0, _DROP),

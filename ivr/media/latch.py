@@ -14,20 +14,28 @@ _STALE_FOR = 1.0
 class Latch:
     """The destination of one leg, from one description to the next."""
 
-    __slots__ = ("_described", "_latched", "_signalling_host", "_stale", "_stale_until")
+    __slots__ = (
+        "_described",
+        "_lapsed",
+        "_latched",
+        "_signalling_host",
+        "_stale",
+        "_stale_until",
+    )
 
     def __init__(self, signalling_host: str | None) -> None:
         """`signalling_host` is the IP literal, in canonical form, that SIP comes from."""
         self._signalling_host = signalling_host
         self._described: Address | None = None
         self._latched: Address | None = None
+        self._lapsed: Address | None = None
         self._stale: Address | None = None
         self._stale_until = 0.0
 
     @property
     def target(self) -> Address | None:
         """Where to send; None before the first description."""
-        return self._latched or self._described
+        return self._latched or self._lapsed or self._described
 
     @property
     def latched(self) -> bool:
@@ -45,8 +53,13 @@ class Latch:
         if self._latched is not None and self._latched != described:
             self._stale, self._stale_until = self._latched, at + _STALE_FOR
         self._described = described
-        self._latched = None
+        self._latched = self._lapsed = None
         return True
+
+    def release(self) -> None:
+        """Let the next valid packet tell the source again; until then nothing changes."""
+        self._lapsed = self._latched or self._lapsed
+        self._latched = None
 
     def admits(self, host: str) -> bool:
         """Whether packets from `host` may belong to the peer."""

@@ -6,20 +6,23 @@ from secrets import randbits
 
 import structlog
 
+from ivr.faults import place
 from ivr.media.address import Address, canonical
 from ivr.media.clips import Clip
 from ivr.media.inband import ToneBank
 from ivr.media.info import InfoKey
 from ivr.media.key_sources import InBand, KeySources
 from ivr.media.keys import KeyPress
-from ivr.media.latch import Latch
 from ivr.media.negotiation import Negotiated, OurSide, answer, make_offer, read_answer
 from ivr.media.playback import AudioStream, Playback
 from ivr.media.playout import Playout
 from ivr.media.ports import PortPool
-from ivr.media.rtp import unpack
+from ivr.media.reports import Quality
+from ivr.media.rtp import RtpPacket
 from ivr.media.sdp import Description, parse, render
-from ivr.media.udp import RtpSocket, SocketReactor
+from ivr.media.security import Refusals, SrtpPolicy
+from ivr.media.udp import SocketReactor
+from ivr.media.wire import Wire
 
 _log = structlog.get_logger(__name__)
 
@@ -33,7 +36,8 @@ class MediaNode:
     """What all legs of a process share. `host` is bound; peers are told `public_host`.
 
     Both are IP literals of one family; 0.0.0.0 may be bound, but not told. `in_band` is
-    when its legs listen for keypad tones in the audio.
+    when its legs listen for keypad tones in the audio, `srtp` whether they are encrypted;
+    a leg is told of a silence of `silence_after` seconds, 0 for never.
     """
 
     reactor: SocketReactor
@@ -42,6 +46,8 @@ class MediaNode:
     host: str
     public_host: str
     in_band: InBand = InBand.AUTO
+    srtp: SrtpPolicy = SrtpPolicy.OFF
+    silence_after: float = 60.0
     tones: ToneBank = field(init=False)
 
     def __post_init__(self) -> None:
@@ -61,19 +67,15 @@ class MediaLeg:
     """
 
     __slots__ = (
-        "_audio_types",
         "_closed",
-        "_event_types",
         "_keys",
-        "_latch",
         "_negotiated",
         "_node",
         "_offered",
         "_ours",
         "_playback",
-        "_socket",
         "_stream",
-        "last_packet_at",
+        "_wire",
         "on_key",
     )
 
@@ -82,35 +84,64 @@ class MediaLeg:
         node: MediaNode,
         signalling_host: str | None = None,
         in_band: InBand | None = None,
+        srtp: SrtpPolicy | None = None,
     ) -> None:
         """Open a socket. `signalling_host` is the IP literal that SIP comes from.
 
-        `in_band` may differ from the node's. Raise `NoPortLeft`, or `OSError` when the
-        system gives no socket.
+        `in_band` and `srtp` may differ from the node's. Raise `NoPortLeft`, or `OSError`
+        when the system gives no socket.
         """
         public_host = canonical(node.public_host)
         self.on_key: Callable[[KeyPress], None] = _ignore
-        self.last_packet_at: float | None = None
-        """When a valid packet came last; audio counts once in 64 packets or so."""
         self._node = node
         self._closed = False
         self._keys = KeySources(
             node.reactor, node.tones, in_band or node.in_band, self._deliver
         )
-        self._latch = Latch(canonical(signalling_host) if signalling_host else None)
         self._negotiated: Negotiated | None = None
-        self._event_types: frozenset[int] = frozenset()
-        self._audio_types: frozenset[int] = frozenset()
         self._offered: Description | None = None
         self._playback: Playback | None = None
-        self._socket = RtpSocket(node.reactor, node.ports, node.host, self._datagram)
-        self._ours = OurSide(Address(public_host, self._socket.port), randbits(31))
         self._stream = AudioStream(_unsent)
+        self._wire = Wire(
+            node.reactor,
+            node.ports,
+            node.host,
+            canonical(signalling_host) if signalling_host else None,
+            node.silence_after,
+            self._stream,
+            self._hear,
+        )
+        ours = Address(public_host, self._wire.port)
+        self._ours = OurSide(ours, randbits(31), srtp or node.srtp)
 
     @property
     def port(self) -> int:
         """Our RTP port."""
-        return self._socket.port
+        return self._wire.port
+
+    @property
+    def last_packet_at(self) -> float | None:
+        """When a valid packet came last; audio counts once in 64 packets or so."""
+        return self._wire.last_packet_at
+
+    @property
+    def quality(self) -> Quality:
+        """How well packets travel, both ways."""
+        return self._wire.quality
+
+    @property
+    def refusals(self) -> Refusals:
+        """Packets that SRTP dropped: forged, damaged, or sent twice."""
+        return self._wire.refusals
+
+    @property
+    def on_silence(self) -> Callable[[], object]:
+        """Called when nothing has come for the node's `silence_after`, unless on hold."""
+        return self._wire.on_silence
+
+    @on_silence.setter
+    def on_silence(self, callback: Callable[[], object]) -> None:
+        self._wire.on_silence = callback
 
     @property
     def negotiated(self) -> Negotiated | None:
@@ -123,7 +154,7 @@ class MediaLeg:
         Raise `SdpError` or `NotAcceptable`: then what was agreed before still holds.
         """
         self._check_open()
-        description, negotiated = answer(parse(offer), self._ours)
+        description, negotiated = answer(parse(offer), self._ours, self._negotiated)
         self._offered = None
         self._follow(negotiated)
         return render(description)
@@ -142,7 +173,7 @@ class MediaLeg:
         self._check_open()
         if self._offered is None:
             raise MediaStateError("nothing was offered that could be answered")
-        negotiated = read_answer(self._offered, parse(received), self._ours)
+        negotiated = read_answer(self._offered, parse(received), self._ours, self._negotiated)
         self._offered = None
         self._follow(negotiated)
 
@@ -176,7 +207,7 @@ class MediaLeg:
         needed_audio = self._keys.needs_audio
         self._keys.info(key)
         if needed_audio and not self._keys.needs_audio:
-            self._filter()
+            self._wire.listen(needs_audio=False)
 
     def close(self) -> None:
         """Stop everything and free the port. Idempotent."""
@@ -186,7 +217,7 @@ class MediaLeg:
         self.on_key = _ignore
         self._keys.close()
         self._node.playout.remove(self._stream)
-        self._socket.close()
+        self._wire.close()
         self.stop()
 
     def _check_open(self) -> None:
@@ -196,13 +227,10 @@ class MediaLeg:
     def _follow(self, negotiated: Negotiated) -> None:
         now = self._node.reactor.seconds()
         before, self._negotiated = self._negotiated, negotiated
-        self._event_types = negotiated.event_types
-        self._audio_types = negotiated.audio_types
-        if negotiated.remote.usable and self._latch.aim(negotiated.remote, now):
-            self._socket.disconnect()
-            self._stream.send = self._socket.sender(negotiated.remote)
-        self._keys.follow(negotiated.codec, events_negotiated=bool(self._event_types))
-        self._filter()
+        self._keys.follow(negotiated.codec, events_negotiated=bool(negotiated.event_types))
+        self._wire.follow(negotiated, needs_audio=self._keys.needs_audio)
+        if negotiated.security is None and self._ours.srtp is not SrtpPolicy.OFF:
+            _log.info("media.in_the_clear", port=self.port)
         self._stream.use(negotiated.codec, negotiated.send_audio)
         was_sending = before is not None and before.sends
         if negotiated.sends and not was_sending:
@@ -212,61 +240,20 @@ class MediaLeg:
             self._stream.pause(now)
             self._node.playout.remove(self._stream)
 
-    def _datagram(self, datagram: bytes, source: Address) -> None:
-        try:
-            self._receive(datagram, source)
-        except Exception as error:  # noqa: BLE001 - the reactor would close the socket
-            _log.error("media.receive_failed", port=self.port, **_place(error))
-
-    def _receive(self, datagram: bytes, source: Address) -> None:
-        if not self._latch.admits(source.host):
-            return
-        packet = unpack(datagram)
-        if packet is None:
-            return
-        is_event = packet.payload_type in self._event_types
-        if not is_event and packet.payload_type not in self._audio_types:
-            return
-        now = self._node.reactor.seconds()
-        self.last_packet_at = now
-        if self._latch.hear(source, now):
-            # Until here every packet was let in, so that the first one was enough.
-            self._stream.send = self._socket.connect(source)
-            self._filter()
+    def _hear(self, packet: RtpPacket, is_event: bool, at: float) -> None:
         if not is_event:
-            self._keys.audio(packet, now)
+            self._keys.audio(packet, at)
             return
         needed_audio = self._keys.needs_audio
-        self._keys.event(packet, now)
+        self._keys.event(packet, at)
         if needed_audio and not self._keys.needs_audio:
-            self._filter()
-
-    def _filter(self) -> None:
-        """Let the kernel drop audio once the peer's source is known and no key is in it."""
-        if self._latch.latched and not self._keys.needs_audio:
-            self._socket.drop_audio(self._event_types)
-        else:
-            self._socket.keep_audio()
+            self._wire.listen(needs_audio=False)
 
     def _deliver(self, press: KeyPress) -> None:
         try:
             self.on_key(press)
         except Exception as error:  # noqa: BLE001 - nothing may reach the reactor
-            _log.error("media.on_key_failed", port=self.port, **_place(error))
-
-
-def _place(error: Exception) -> dict[str, str]:
-    """Tell an exception's type and where it was raised.
-
-    Its message and the locals of its traceback may hold a key, so they are left out.
-    """
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    if trace is None:
-        return {"error": type(error).__name__}
-    code = trace.tb_frame.f_code
-    return {"error": type(error).__name__, "place": f"{code.co_qualname}:{trace.tb_lineno}"}
+            _log.error("media.on_key_failed", port=self.port, **place(error))
 
 
 def _unsent(_packet: bytes) -> None:

@@ -4,8 +4,11 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_address
 
 from ivr.media.address import Address, canonical
+from ivr.media.control import Control, read_control
 from ivr.media.g711 import FRAME, RATE, Codec
 from ivr.media.payloads import AudioFormat, Payloads, describe_payloads, read_payloads
+from ivr.media.refusal import NotAcceptable
+from ivr.media.sdes import read_cryptos
 from ivr.media.sdp import (
     Attribute,
     Connection,
@@ -15,23 +18,23 @@ from ivr.media.sdp import (
     Origin,
     SdpError,
 )
+from ivr.media.security import (
+    Security,
+    SrtpPolicy,
+    answer_crypto,
+    check_offered,
+    offer_crypto,
+    offer_protocol,
+    read_answered_crypto,
+)
 
-_PROTOCOL = "RTP/AVP"
+__all__ = ["Negotiated", "NotAcceptable", "OurSide", "answer", "make_offer", "read_answer"]
+
 _EVENT_TYPE = 101
 _EVENT_TYPE_ELSE = 96
 _PTIME = Attribute("ptime", str(1000 * FRAME // RATE))
-
-
-class NotAcceptable(Exception):  # noqa: N818 - named as SIP names it
-    """A well-formed description that we cannot serve (answer 488).
-
-    `warning` is the code of RFC 3261 §20.43 that goes with `reason`.
-    """
-
-    def __init__(self, warning: int, reason: str) -> None:
-        super().__init__(reason)
-        self.warning = warning
-        self.reason = reason
+_MUX = Attribute("rtcp-mux")
+_NO_AUDIO = "Media type not available: an audio line is needed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,10 @@ class Negotiated:
     direction: Direction
     ptime: int | None
     """Milliseconds in a packet that the peer would like to get; 20 are always sent."""
+    control: Control | None = None
+    """Where RTCP goes; None when there is none."""
+    security: Security | None = None
+    """The keys of SRTP; None when in the clear."""
 
     @property
     def sends(self) -> bool:
@@ -71,11 +78,14 @@ class Negotiated:
 class OurSide:
     """Our half of a session: its address, identity, and the version of what we said."""
 
-    __slots__ = ("_said", "_session_id", "address")
+    __slots__ = ("_said", "_session_id", "address", "srtp")
 
-    def __init__(self, address: Address, session_id: int) -> None:
+    def __init__(
+        self, address: Address, session_id: int, srtp: SrtpPolicy = SrtpPolicy.OFF
+    ) -> None:
         """`address` is where the peer shall send to; `session_id` should be random."""
         self.address = address
+        self.srtp = srtp
         self._session_id = str(session_id)
         self._said: Description | None = None
 
@@ -105,28 +115,38 @@ class OurSide:
         plain = replace(plain, connection=Connection("IN", self.family, self.address.host))
         return plain if template is None else replace(plain, times=template.times)
 
-    def audio_line(self, payloads: Payloads, direction: Direction) -> Media:
-        """Return our `m=audio` line."""
+    def audio_line(
+        self,
+        payloads: Payloads,
+        direction: Direction,
+        protocol: str,
+        extra: tuple[Attribute, ...],
+    ) -> Media:
+        """Return our `m=audio` line; `extra` are attributes of transport and keys."""
         formats, attributes = describe_payloads(payloads)
         return Media(
             kind="audio",
             port=self.address.port,
-            protocol=_PROTOCOL,
+            protocol=protocol,
             formats=formats,
-            attributes=(*attributes, _PTIME, Attribute(direction.value)),
+            attributes=(*attributes, _PTIME, *extra, Attribute(direction.value)),
         )
 
     def _origin(self, version: int) -> Origin:
         return Origin("-", self._session_id, str(version), "IN", self.family, self.address.host)
 
 
-def answer(offer: Description, ours: OurSide) -> tuple[Description, Negotiated]:
+def answer(
+    offer: Description, ours: OurSide, current: Negotiated | None = None
+) -> tuple[Description, Negotiated]:
     """Answer `offer` with its first usable audio line, under its payload type numbers.
 
-    Every other line is refused with port 0 (§6). Raise `NotAcceptable`, or `SdpError`
-    for an audio line without an address.
+    A line with keys is preferred. Every other line is refused with port 0 (§6).
+    `current` is what was agreed before. Raise `NotAcceptable`, or `SdpError` for an audio
+    line without an address.
     """
-    index = _usable_line(offer)
+    before = None if current is None else current.security
+    index = _usable_line(offer, ours.srtp, before)
     media = offer.media[index]
     payloads = read_payloads(media)
     chosen = payloads.audio[0]
@@ -140,8 +160,15 @@ def answer(offer: Description, ours: OurSide) -> tuple[Description, Negotiated]:
         receive_event=payloads.event,
         direction=_our_direction(offer, media, remote),
         ptime=_ptime(media),
+        control=read_control(offer, media, remote, payloads.types),
+        security=answer_crypto(media, ours.srtp, before),
     )
-    line = ours.audio_line(Payloads((chosen,), payloads.event), negotiated.direction)
+    line = ours.audio_line(
+        Payloads((chosen,), payloads.event),
+        negotiated.direction,
+        media.protocol.upper(),
+        _mux(negotiated) + (negotiated.security.attributes if negotiated.security else ()),
+    )
     lines = (line if n == index else _refused(m) for n, m in enumerate(offer.media))
     return ours.say(ours.describe(tuple(lines), offer)), negotiated
 
@@ -161,13 +188,23 @@ def make_offer(ours: OurSide, current: Negotiated | None = None) -> Description:
         kept = current is not None and codec is current.codec
         number = current.receive_audio if current and kept else codec.payload_type
         audio.append(AudioFormat(codec, number))
-    line = ours.audio_line(Payloads(tuple(audio), event), Direction.SENDRECV)
+    line = ours.audio_line(
+        Payloads(tuple(audio), event),
+        Direction.SENDRECV,
+        offer_protocol(ours.srtp, None if current is None else current.security),
+        (_MUX, *offer_crypto(ours.srtp)),
+    )
     said = ours.said
     lines = [line] if said is None else [line if m.port else m for m in said.media]
     return ours.say(ours.describe(tuple(lines), said))
 
 
-def read_answer(offer: Description, received: Description, ours: OurSide) -> Negotiated:
+def read_answer(
+    offer: Description,
+    received: Description,
+    ours: OurSide,
+    current: Negotiated | None = None,
+) -> Negotiated:
     """Read the answer to an offer of `make_offer`. Raise `NotAcceptable` or `SdpError`."""
     index = next(n for n, media in enumerate(offer.media) if media.port)
     if len(received.media) <= index:
@@ -175,7 +212,10 @@ def read_answer(offer: Description, received: Description, ours: OurSide) -> Neg
     media = received.media[index]
     if not media.port:
         raise NotAcceptable(304, "The audio stream was refused")
-    _check_line(media)
+    security = read_answered_crypto(
+        offer.media[index], media, ours.srtp, None if current is None else current.security
+    )
+    _check_formats(media)
     offered, answered = read_payloads(offer.media[index]), read_payloads(media)
     numbers = dict(offered.audio)
     chosen = answered.audio[0]
@@ -190,29 +230,35 @@ def read_answer(offer: Description, received: Description, ours: OurSide) -> Neg
         receive_event=offered.event if with_events else None,
         direction=_our_direction(received, media, remote),
         ptime=_ptime(media),
+        control=read_control(received, media, remote, offered.types | answered.types),
+        security=security,
     )
 
 
-def _usable_line(offer: Description) -> int:
-    refusal = NotAcceptable(304, "Media type not available: an audio line is needed")
+def _usable_line(offer: Description, srtp: SrtpPolicy, before: Security | None) -> int:
+    refusal = NotAcceptable(304, _NO_AUDIO)
+    usable: list[int] = []
     for index, media in enumerate(offer.media):
         if media.kind.lower() != "audio" or not media.port:
             continue
         try:
-            _check_line(media)
+            check_offered(media, srtp, before)
+            _check_formats(media)
         except NotAcceptable as why:
             refusal = why
         else:
-            return index
-    raise refusal
+            usable.append(index)
+    if not usable:
+        raise refusal
+    with_keys = (
+        n for n in usable if srtp is not SrtpPolicy.OFF and read_cryptos(offer.media[n])
+    )
+    return next(with_keys, usable[0])
 
 
-def _check_line(media: Media) -> None:
+def _check_formats(media: Media) -> None:
     if media.kind.lower() != "audio":
-        raise NotAcceptable(304, "Media type not available: an audio line is needed")
-    if media.protocol.upper() != _PROTOCOL:
-        reason = f"Incompatible transport protocol: {_PROTOCOL} is needed"
-        raise NotAcceptable(302, reason)
+        raise NotAcceptable(304, _NO_AUDIO)
     if not read_payloads(media).audio:
         raise NotAcceptable(305, "Incompatible media format: PCMA or PCMU is needed")
 
@@ -248,6 +294,10 @@ def _our_direction(description: Description, media: Media, remote: Address) -> D
 
 def _refused(media: Media) -> Media:
     return Media(kind=media.kind, port=0, protocol=media.protocol, formats=media.formats)
+
+
+def _mux(negotiated: Negotiated) -> tuple[Attribute, ...]:
+    return (_MUX,) if negotiated.control is not None and negotiated.control.mux else ()
 
 
 def _ptime(media: Media) -> int | None:

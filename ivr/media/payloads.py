@@ -32,6 +32,12 @@ class Payloads:
     event: int | None
     """The payload type of telephone-event at 8000 Hz, when there is one."""
 
+    @property
+    def types(self) -> frozenset[int]:
+        """All payload types."""
+        events = () if self.event is None else (self.event,)
+        return frozenset((*(audio.payload_type for audio in self.audio), *events))
+
 
 def read_payloads(media: Media) -> Payloads:
     """Read the formats of `media`. What is not understood is left out, never an error."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from secrets import randbits
+from typing import NamedTuple, Protocol
 
 from twisted.internet.defer import Deferred
 
@@ -48,8 +49,26 @@ class Playback:
             self.finished.callback(played)
 
 
+class EventPacket(NamedTuple):
+    """What is sent in place of 20 ms of audio while a key is down (RFC 4733)."""
+
+    payload: bytes
+    timestamp: int
+    marker: bool
+
+
+class Source(Protocol):
+    """Where a stream's live sound comes from. Both are asked each 20 ms."""
+
+    def frame(self, codec: Codec) -> bytes:
+        """Return the next 20 ms of audio in `codec`."""
+
+    def event(self, timestamp: int) -> EventPacket | None:
+        """Return what of a key to send at `timestamp` of the stream, if one is down."""
+
+
 class AudioStream:
-    """An unbroken RTP stream of 20 ms packets: a playback, or silence.
+    """An unbroken RTP stream of 20 ms packets: a playback, a live source, or silence.
 
     SSRC, first sequence number and first timestamp are random (RFC 3550 §5.1). The
     marker bit is on the first packet, and on the first after a pause (RFC 3551 §4.1).
@@ -65,22 +84,44 @@ class AudioStream:
         "_silence",
         "_ssrc",
         "_timestamp",
+        "event_type",
         "send",
+        "sent",
+        "source",
         "unsent",
     )
 
     def __init__(self, send: Callable[[bytes], object]) -> None:
         """`send` sends a packet; an `OSError` that it raises is a packet lost."""
         self.send = send
+        self.sent = 0
+        """Packets that were sent."""
         self.unsent = 0
         """Packets that the system would not send."""
+        self.source: Source | None = None
+        """Heard while no playback is; a playback is heard in its place."""
+        self.event_type: int | None = None
+        """Payload type of the source's keys; without one they are not sent."""
         self._ssrc = randbits(32)
-        self._sequence = randbits(16)
+        # From the lower half: a first packet lost just before the wrap would leave the
+        # receiver of SRTP with another count of wraps than ours (RFC 3711 §3.3.1).
+        self._sequence = randbits(15)
         self._timestamp = randbits(32)
         self._mark = MARKER
         self._paused_at: float | None = None
         self._playback: Playback | None = None
         self.use(Codec.PCMA, Codec.PCMA.payload_type)
+
+    @property
+    def ssrc(self) -> int:
+        """The stream's source, for as long as it lives."""
+        return self._ssrc
+
+    def timestamp_at(self, at: float) -> int:
+        """Return the timestamp of `at` seconds, which is now: exact to 20 ms."""
+        if self._paused_at is None:
+            return self._timestamp
+        return self._timestamp + round((at - self._paused_at) * RATE) & 0xFFFFFFFF
 
     def use(self, codec: Codec, payload_type: int) -> None:
         """Send in `codec` from the next packet on, at the same place of the playback."""
@@ -111,8 +152,14 @@ class AudioStream:
     def beat(self) -> Playback | None:
         """Send the next packet; return the playback whose last frame it was."""
         playback = self._playback
-        if playback is None or playback.finished.called:
-            frame = self._silence
+        timestamp, payload_type = self._timestamp, self._payload_type | self._mark
+        live, event = (None, None) if self.source is None else self._live(self.source)
+        if event is not None and self.event_type is not None:
+            frame, timestamp = event.payload, event.timestamp
+            payload_type = self.event_type | (MARKER if event.marker else 0)
+            playback = None
+        elif playback is None or playback.finished.called:
+            frame = live or self._silence
             playback = None
         else:
             frame = playback.next_frame(self._codec)
@@ -120,13 +167,7 @@ class AudioStream:
                 self._playback = None
             else:
                 playback = None
-        header = HEADER.pack(
-            VERSION,
-            self._payload_type | self._mark,
-            self._sequence,
-            self._timestamp,
-            self._ssrc,
-        )
+        header = HEADER.pack(VERSION, payload_type, self._sequence, timestamp, self._ssrc)
         self._mark = 0
         self._sequence = self._sequence + 1 & 0xFFFF
         self._timestamp = self._timestamp + FRAME & 0xFFFFFFFF
@@ -134,4 +175,10 @@ class AudioStream:
             self.send(header + frame)
         except OSError:
             self.unsent += 1
+        else:
+            self.sent += 1
         return playback
+
+    def _live(self, source: Source) -> tuple[bytes, EventPacket | None]:
+        """Ask for both, whatever is sent: the source's time runs on."""
+        return source.frame(self._codec), source.event(self._timestamp)

@@ -75,10 +75,14 @@ class Connection(NamedTuple):
 
 
 class Attribute(NamedTuple):
-    """`a=name` (value None) or `a=name:value`."""
+    """`a=name` (value None) or `a=name:value`. `repr` hides keys (RFC 4568)."""
 
     name: str
     value: str | None = None
+
+    def __repr__(self) -> str:
+        hidden = self.value is not None and self.name.strip().lower() == "crypto"
+        return f"Attribute({self.name!r}, {'…' if hidden else repr(self.value)})"
 
 
 @dataclass(frozen=True, slots=True)

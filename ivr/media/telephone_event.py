@@ -211,6 +211,20 @@ def _blocks(packet: RtpPacket, received_at: float) -> Iterator[_Block]:
         start = start + duration & 0xFFFFFFFF
 
 
+def is_end(packet: RtpPacket) -> bool:
+    """Whether `packet` tells that its event, the last one if several, is over."""
+    blocks = list(_blocks(packet, 0.0))
+    return bool(blocks) and blocks[-1].end
+
+
+def encode_event(key: str, length: int, *, end: bool, volume: int = 10) -> bytes:
+    """Return the payload that tells of `key` held for `length` samples, 65,535 at most.
+
+    `volume` is in dBm0 with its sign dropped.
+    """
+    return _BLOCK.pack(KEYS.index(key), volume & _VOLUME | (_END if end else 0), length)
+
+
 def encode_press(
     key: str,
     *,

@@ -1,4 +1,4 @@
-"""One UDP socket for RTP, on the reactor; errors of the network never leave it."""
+"""UDP sockets for RTP and RTCP, on the reactor; errors of the network never leave it."""
 
 import ctypes
 import errno
@@ -46,14 +46,85 @@ class SocketReactor(Clock, Protocol):
         """Stop doing so."""
 
 
-class RtpSocket:
+class DatagramSocket:
     """A bound UDP socket that hands each datagram, with its source, to `on_datagram`.
 
     `on_datagram` must not raise. One datagram is read for each turn of the reactor, so
     that a flood on one leg does not starve the others.
     """
 
-    __slots__ = ("_on_datagram", "_ports", "_reactor", "_socket", "port")
+    __slots__ = ("_on_datagram", "_reactor", "_socket")
+
+    def __init__(
+        self,
+        reactor: SocketReactor,
+        sock: socket.socket,
+        on_datagram: Callable[[bytes, Address], None],
+    ) -> None:
+        """Read `sock` from now on. Raise `OSError` when the system has no more descriptors."""
+        self._reactor = reactor
+        self._socket = sock
+        self._on_datagram = on_datagram
+        try:
+            reactor.addReader(self)
+        except OSError:
+            self._release()
+            raise
+
+    def sender(self, target: Address) -> Callable[[bytes], object]:
+        """Return what sends a packet to `target`. It may raise `OSError`."""
+        sendto = self._socket.sendto
+        return lambda packet: sendto(packet, target)
+
+    def close(self) -> None:
+        """Close the socket. Idempotent."""
+        if self._socket.fileno() == -1:
+            return
+        self._reactor.removeReader(self)
+        self._release()
+
+    def _release(self) -> None:
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor, -1 once closed."""
+        return self._socket.fileno()
+
+    def doRead(self) -> None:  # noqa: N802 - Twisted's name
+        """Read one datagram and hand it on."""
+        # An ICMP error about a packet we sent is raised here too, and means nothing.
+        with suppress(OSError):
+            datagram, source = self._socket.recvfrom(_LARGEST_PACKET)
+            self._on_datagram(datagram, Address(source[0], source[1]))
+
+    def logPrefix(self) -> str:  # noqa: N802 - Twisted's name
+        """Return a name for Twisted's log."""
+        return "rtp"
+
+    def connectionLost(self, reason: object) -> None:  # noqa: ARG002, N802 - Twisted's name
+        """Close: the reactor gave the socket up."""
+        self.close()
+
+
+class ControlSocket(DatagramSocket):
+    """The socket of RTCP that has a port of its own."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        reactor: SocketReactor,
+        local: Address,
+        on_datagram: Callable[[bytes, Address], None],
+    ) -> None:
+        """Bind `local`. Raise `OSError` when it is in use."""
+        super().__init__(reactor, _bound(*local), on_datagram)
+
+
+class RtpSocket(DatagramSocket):
+    """The socket of RTP, at a port of the pool."""
+
+    __slots__ = ("_host", "_ports", "port")
 
     def __init__(
         self,
@@ -67,20 +138,14 @@ class RtpSocket:
         Raise `NoPortLeft`, or `OSError` when `host` is not ours or the system has no
         more descriptors.
         """
-        self._reactor = reactor
+        self._host = host
         self._ports = ports
-        self._on_datagram = on_datagram
-        self._socket, self.port = _bind(ports, host)
-        try:
-            reactor.addReader(self)
-        except OSError:
-            self._release()
-            raise
+        sock, self.port = _bind(ports, host)
+        super().__init__(reactor, sock, on_datagram)
 
-    def sender(self, target: Address) -> Callable[[bytes], object]:
-        """Return what sends a packet to `target`. It may raise `OSError`."""
-        sendto = self._socket.sendto
-        return lambda packet: sendto(packet, target)
+    def open_control(self, on_datagram: Callable[[bytes, Address], None]) -> ControlSocket:
+        """Open the socket at the port above (RFC 3550 §11). Raise `OSError`."""
+        return ControlSocket(self._reactor, Address(self._host, self.port + 1), on_datagram)
 
     def connect(self, target: Address) -> Callable[[bytes], object]:
         """Exchange packets with `target` only, at less cost; return what sends one."""
@@ -107,35 +172,9 @@ class RtpSocket:
         """Let everything through again."""
         kernel_filter.detach(self._socket)
 
-    def close(self) -> None:
-        """Close the socket and give its port back. Idempotent."""
-        if self._socket.fileno() == -1:
-            return
-        self._reactor.removeReader(self)
-        self._release()
-
     def _release(self) -> None:
-        self._socket.close()
+        super()._release()
         self._ports.give_back(self.port)
-
-    def fileno(self) -> int:
-        """Return the descriptor, -1 once closed."""
-        return self._socket.fileno()
-
-    def doRead(self) -> None:  # noqa: N802 - Twisted's name
-        """Read one datagram and hand it on."""
-        # An ICMP error about a packet we sent is raised here too, and means nothing.
-        with suppress(OSError):
-            datagram, source = self._socket.recvfrom(_LARGEST_PACKET)
-            self._on_datagram(datagram, Address(source[0], source[1]))
-
-    def logPrefix(self) -> str:  # noqa: N802 - Twisted's name
-        """Return a name for Twisted's log."""
-        return "rtp"
-
-    def connectionLost(self, reason: object) -> None:  # noqa: ARG002, N802 - Twisted's name
-        """Close: the reactor gave the socket up."""
-        self.close()
 
 
 def _bind(ports: PortPool, host: str) -> tuple[socket.socket, int]:

@@ -1,55 +1,108 @@
 """Signalling after RFC 3261: parsers and state machines without I/O, a thin transport.
 
-    udp ◄─► UserAgent ◄─► IncomingCall ◄─► CallHandler (the application's)
-               │               │
-               │               ├── Dialog: tags, sequence numbers, routes
-               │               └── Acceptance: the 200 until its ACK
+Transports ◄─► UserAgent ◄─► Sessions ◄─► IncomingCall, a Session ◄─► CallHandler
+               │                          │                     (the application's)
+               │                          ├── Dialog: tags, sequence numbers, routes
+               │                          └── Acceptance: the 200 until its ACK
+               ├── Outbound ◄─► OutgoingCall, a Session ◄─► OutgoingHandler
+               │      ├── Attempt: one INVITE to one target, forks, CANCEL
+               │      ├── Resolver, Targets: where it goes, and where next
+               │      └── Trunks: a Line for each Trunk, with Registration and Watch
                ├── ServerTransactions, ClientTransactions
-               ├── Registrar ── DigestAuthenticator
+               ├── Guard: who is heard, who is answered
+               ├── Registrar ── DigestAuthenticator, Lockout
                └── parse() ── Request, Response ── Headers, Via, NameAddr, Uri
 
-Bodies are bytes that nobody here looks into.
+Transports are UDP ports and Connections: a Connection frames TCP or TLS by StreamFramer.
+TLS itself is in `ivr.sip.tls`, which loads OpenSSL. Bodies are bytes that nobody here
+looks into.
 """
 
-from ivr.sip.address import Address, DatagramSender
+from ivr.sip.access import AccessList
+from ivr.sip.address import Address, DatagramSender, Transport
 from ivr.sip.call import IncomingCall
+from ivr.sip.connection import StreamLimits
+from ivr.sip.digest_client import Credentials
 from ivr.sip.errors import (
     CallStateError,
     MalformedMessageError,
+    NameServiceError,
     NotAcceptableHereError,
     SipError,
+    TlsFileError,
 )
+from ivr.sip.guard import Guard, Policy, Treatment
 from ivr.sip.handler import CallEnd, CallHandler
 from ivr.sip.headers import Headers
+from ivr.sip.line import Line
 from ivr.sip.message import CSeq, Request, Response
 from ivr.sip.name_addr import NameAddr, parse_name_addr
+from ivr.sip.names import CachedNames, NameService
+from ivr.sip.outcome import Outcome
+from ivr.sip.outgoing import OutgoingCall
+from ivr.sip.outgoing_handler import OutgoingHandler
+from ivr.sip.overload import LagMeter
 from ivr.sip.parser import parse
 from ivr.sip.registrar import Binding, Registrar
+from ivr.sip.registration import Registered, RegistrationStatus
+from ivr.sip.resolution import Resolver
+from ivr.sip.session import Session
+from ivr.sip.transports import Transports
+from ivr.sip.trunk import SrtpPolicy, Trunk
+from ivr.sip.twisted_names import TwistedNames, name_servers
 from ivr.sip.ua import UserAgent
 from ivr.sip.udp import UdpTransport, listen
 from ivr.sip.uri import Uri, parse_uri
+from ivr.sip.watch import LineState, LineStatus
 
 __all__ = [
+    "AccessList",
     "Address",
     "Binding",
     "CSeq",
+    "CachedNames",
     "CallEnd",
     "CallHandler",
     "CallStateError",
+    "Credentials",
     "DatagramSender",
+    "Guard",
     "Headers",
     "IncomingCall",
+    "LagMeter",
+    "Line",
+    "LineState",
+    "LineStatus",
     "MalformedMessageError",
     "NameAddr",
+    "NameService",
+    "NameServiceError",
     "NotAcceptableHereError",
+    "Outcome",
+    "OutgoingCall",
+    "OutgoingHandler",
+    "Policy",
+    "Registered",
     "Registrar",
+    "RegistrationStatus",
     "Request",
+    "Resolver",
     "Response",
+    "Session",
     "SipError",
+    "SrtpPolicy",
+    "StreamLimits",
+    "TlsFileError",
+    "Transport",
+    "Transports",
+    "Treatment",
+    "Trunk",
+    "TwistedNames",
     "UdpTransport",
     "Uri",
     "UserAgent",
     "listen",
+    "name_servers",
     "parse",
     "parse_name_addr",
     "parse_uri",

@@ -10,6 +10,10 @@ from ivr.sip.uri import SIP_SCHEMES
 
 BODY_TYPE = "application/sdp"
 ACCEPT = ("Accept", BODY_TYPE)
+EXTENSIONS = ("100rel", "norefersub", "replaces", "timer")
+"""The option tags that are understood: RFC 3262, 4488, 3891, 4028."""
+_ONLY_FOR_INVITE = frozenset({"100rel", "replaces"})
+_DESCRIBED = frozenset({"INVITE", "UPDATE", "PRACK"})
 _SCHEMES = SIP_SCHEMES | {"tel"}
 _ACCEPTABLE = frozenset({BODY_TYPE, "application/*", "*/*"})
 
@@ -20,6 +24,11 @@ class Reply(NamedTuple):
     status: int
     headers: tuple[tuple[str, str], ...] = ()
     reason: str = ""
+
+
+def description(body: bytes) -> tuple[tuple[str, str], ...]:
+    """Return the Content-Type of a session description, nothing for an empty one."""
+    return (("Content-Type", BODY_TYPE),) if body else ()
 
 
 def warning(agent: str, text: str) -> tuple[str, str]:
@@ -41,26 +50,38 @@ def inspect(request: Request, allowed: Sequence[str]) -> Reply | None:
         return Reply(416)
     # RFC 3261 §8.2.2.3: a CANCEL is taken whatever it requires.
     if "Require" in request.headers and request.method != "CANCEL":
-        # No extension is implemented, so none of those required is.
-        wanted = ", ".join(request.headers.values("Require"))
-        return Reply(420, (("Unsupported", wanted),)) if wanted else None
-    return _inspect_body(request) if request.method == "INVITE" else None
+        unknown = [one for one in request.headers.values("Require") if not _known(one, request)]
+        if unknown:
+            return Reply(420, (("Unsupported", ", ".join(unknown)),))
+    if request.method == "INVITE" and request.headers.get("Max-Forwards") == "0":
+        # RFC 7332 §4: a call may be led on by us, so that here its way is too long.
+        # Any other request has arrived and needs no further hop (RFC 3261 §8.1.1.6, §11).
+        return Reply(483)
+    return _inspect_body(request) if request.method in _DESCRIBED else None
 
 
-def _inspect_body(invite: Request) -> Reply | None:
-    headers = invite.headers
+def _known(option: str, request: Request) -> bool:
+    option = option.lower()
+    return option in EXTENSIONS and (
+        request.method == "INVITE" or option not in _ONLY_FOR_INVITE
+    )
+
+
+def _inspect_body(request: Request) -> Reply | None:
+    headers = request.headers
     if "Content-Encoding" in headers:
         codings = {value.lower() for value in headers.values("Content-Encoding")}
         if codings - {"identity"}:
             return Reply(415, (("Accept-Encoding", "identity"),))
-    if invite.body and _media_type(headers.get("Content-Type", BODY_TYPE)) != BODY_TYPE:
+    if request.body and media_type(headers.get("Content-Type", BODY_TYPE)) != BODY_TYPE:
         return Reply(415, (ACCEPT,))
     if "Accept" in headers:
-        ranges = {_media_type(value) for value in headers.values("Accept")}
+        ranges = {media_type(value) for value in headers.values("Accept")}
         if not ranges & _ACCEPTABLE:
             return Reply(406, (ACCEPT,))
     return None
 
 
-def _media_type(value: str) -> str:
+def media_type(value: str) -> str:
+    """Return a Content-Type in lower case, without parameters."""
     return value.partition(";")[0].replace(" ", "").replace("\t", "").lower()

@@ -1,97 +1,71 @@
-"""One call that came in, from its INVITE to its end (RFC 3261 §13.3, §14.2, §15).
+"""One call that came in, until it is a session like any other (RFC 3261 §13.3).
 
-OFFERED ── answer() ──► ANSWERED ── ACK ──► CONFIRMED
-   │                       │                    │
-   └── reject(), CANCEL    └── BYE, no ACK      └── BYE, hang_up()
-                 └─────────────────┴────────────────────┴──► ENDED
+EARLY ── answer() ──► ANSWERED, as in `lifecycle`
+   └── reject(), CANCEL, BYE, hang_up() ──► ENDED
+
+Provisional responses are reliable where the caller requires it, and those with a
+session description also where it only can (RFC 3262). An answer waits for their PRACK.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
-from enum import Enum, auto
-from typing import Protocol
+from collections.abc import Callable
 
 import structlog
 
-from ivr.clock import Clock
-from ivr.sip.acceptance import Acceptance
 from ivr.sip.address import Address
-from ivr.sip.admission import BODY_TYPE, Reply, warning
-from ivr.sip.dialog import Dialog, DialogId
-from ivr.sip.errors import CallStateError, NotAcceptableHereError
-from ivr.sip.handler import CallEnd, CallHandler
+from ivr.sip.admission import Reply, description
+from ivr.sip.call_details import CallDetails
+from ivr.sip.dialog import Dialog
+from ivr.sip.errors import CallStateError
+from ivr.sip.handler import CallEnd, EarlyHandler
 from ivr.sip.message import Request
 from ivr.sip.name_addr import NameAddr
+from ivr.sip.negotiation import Begin
+from ivr.sip.reliable import OPTION, ReliableResponses
 from ivr.sip.server_transaction import ServerTransaction
+from ivr.sip.session import Lines, Phase, Session, SessionHost, printable
 
 log = structlog.get_logger()
 
-Lines = Iterable[tuple[str, str]]
 
+class IncomingCall(Session):
+    """A call to us, for the application.
 
-class CallHost(Protocol):
-    """What a call needs of its user agent."""
-
-    clock: Clock
-    name: str
-
-    def session_headers(self, request: Request) -> Lines:
-        """Return Contact and the capabilities that go into a response to INVITE."""
-
-    def rings(self, dialog: DialogId) -> None:
-        """Repeat the 180 now and then (RFC 3261 §13.3.1.1)."""
-
-    def hang_up(self, dialog: Dialog, headers: Lines, *, once: bool) -> None:
-        """Send BYE; repeat it until it is answered unless `once`."""
-
-    def call_ended(self, call: "IncomingCall", dialog: DialogId) -> None:
-        """Forget the call."""
-
-
-class _Phase(Enum):
-    OFFERED = auto()
-    ANSWERED = auto()
-    CONFIRMED = auto()
-    ENDED = auto()
-
-
-class IncomingCall:
-    """A call, for the application.
-
-    `request` is the INVITE, `source` where it came from, `handler` the
-    application's side: set it before `on_call` returns. Methods called after
-    the end do nothing, as the end may cross them.
+    `request` is the INVITE, `source` where it came from, `replaces` the call it takes
+    the place of (RFC 3891), which ends when this one is answered. Set `handler`
+    before `on_call` returns.
     """
 
     __slots__ = (
-        "_acceptance",
-        "_dialog",
-        "_host",
-        "_leaving",
-        "_phase",
+        "_held",
+        "_reliable",
+        "_rings",
+        "_settled",
         "_transaction",
-        "handler",
+        "replaces",
         "request",
         "source",
     )
 
     def __init__(
         self,
-        host: CallHost,
+        host: SessionHost,
         request: Request,
         source: Address,
         dialog: Dialog,
         transaction: ServerTransaction,
+        replaces: Session | None = None,
     ) -> None:
+        super().__init__(host, dialog)
         self.request = request
         self.source = source
-        self.handler: CallHandler | None = None
-        self._host = host
-        self._dialog = dialog
+        self.replaces = replaces
         self._transaction: ServerTransaction | None = transaction
-        self._acceptance: Acceptance | None = None
-        self._phase = _Phase.OFFERED
-        self._leaving = False
+        self._reliable: ReliableResponses | None = None
+        self._rings = False
+        self._settled = False
+        self._held: bytes | None = None
+        self._learn(request)
         transaction.on_cancel = self._cancelled
 
     @property
@@ -125,29 +99,40 @@ class IncomingCall:
         return self.request.body
 
     @property
-    def live(self) -> bool:
-        """Whether the call has not ended."""
-        return self._phase is not _Phase.ENDED
+    def details(self) -> CallDetails:
+        """What the INVITE says beside that: forwarding, identities, data of the caller."""
+        return CallDetails(self.request)
 
     # The application calls:
 
     def ring(self) -> None:
         """Let the caller hear ringing (180)."""
-        if self._not_answered("rung") is not None:
-            self._provisional()
-            self._host.rings(self._dialog.id)
+        self._provisional(180, b"")
 
-    def answer(self, body: bytes) -> None:
+    def progress(self, body: bytes, status: int = 183) -> None:
+        """Let the caller hear us before the answer: an answer, or an offer, in a 183.
+
+        Where the caller can, it is confirmed (`EarlyHandler`), and `answer` needs no
+        body any more. Raise CallStateError when answered, ValueError for another status.
+        """
+        if not 101 <= status <= 199:
+            raise ValueError(f"{status} is no provisional response")
+        self._provisional(status, body)
+
+    def answer(self, body: bytes = b"") -> None:
         """Accept the call (200) with a session description: an answer, or an offer.
 
-        The 200 is repeated until ACK. When none comes within 32 s, BYE is sent
-        and the call ends with ACK_TIMEOUT. Raise CallStateError when answered already.
+        The body is left out when a `progress` that was confirmed had it. The 200 is
+        repeated until ACK. When none comes within 32 s, BYE is sent and the call ends
+        with ACK_TIMEOUT. Raise CallStateError when answered already.
         """
         transaction = self._not_answered("answered")
-        if transaction is not None:
-            self._phase = _Phase.ANSWERED
-            self._transaction = None
-            self._accept(self.request, transaction, body)
+        if transaction is None:
+            return
+        if self._reliable is not None and self._reliable.describes:
+            self._held = body  # RFC 3262 §5: no 2xx before the PRACK of a description
+        else:
+            self._answer(transaction, body)
 
     def reject(self, status: int, reason: str = "", headers: Lines = ()) -> None:
         """Refuse the call with a final response from 300 to 699.
@@ -166,26 +151,7 @@ class IncomingCall:
             transaction.respond(status, reason=reason, headers=lines)
             self._end(CallEnd.REJECTED)
 
-    def hang_up(self) -> None:
-        """End the call: 480 before the answer, then BYE, but not before the ACK (§15).
-
-        The handler hears of the end when the BYE leaves. Idempotent.
-        """
-        if self._phase is _Phase.OFFERED:
-            if self._transaction is not None:
-                self._transaction.respond(480)
-            self._end(CallEnd.HUNG_UP_BY_US)
-        elif self._acceptance is not None:
-            self._leaving = True
-        elif self.live:
-            self._bye(CallEnd.HUNG_UP_BY_US)
-
     # The user agent calls:
-
-    @property
-    def dialog(self) -> Dialog:
-        """The dialog, for requests from the other side."""
-        return self._dialog
 
     def start(self, on_call: Callable[["IncomingCall"], None]) -> None:
         """Offer the call to the application."""
@@ -200,99 +166,126 @@ class IncomingCall:
                 self._fail()
 
     def still_ringing(self) -> bool:
-        """Repeat the 180 if the call still rings; return whether it does."""
-        return self._transaction is not None and self._transaction.repeat()
-
-    def acknowledged(self, ack: Request) -> None:
-        """Take an ACK inside the dialog."""
-        acceptance = self._acceptance
-        if acceptance is None or ack.cseq.number != acceptance.cseq:
-            return
-        acceptance.stop()
-        self._acceptance = None
-        first = self._phase is _Phase.ANSWERED
-        self._phase = _Phase.CONFIRMED
-        if self._leaving:
-            self._bye(CallEnd.HUNG_UP_BY_US)
-        elif (first or acceptance.wants_answer) and self.handler is not None:
-            try:
-                self.handler.acknowledged(ack.body)
-            except Exception:
-                log.exception("call-handler-failed", call_id=printable(self.id), at="ack")
-                self.hang_up()
-
-    def refusal_of_reinvite(self) -> Reply | None:
-        """Return why a re-INVITE cannot be processed now (§14.2; RFC 5407 §3.1.4)."""
-        if self._phase is _Phase.OFFERED:
-            return Reply(500, (("Retry-After", str(secrets.randbelow(11))),))
-        if self._acceptance is not None:
-            return Reply(491)
-        return None
-
-    def reinvited(
-        self, invite: Request, source: Address, transaction: ServerTransaction
-    ) -> None:
-        """Let the application renegotiate the session."""
-        if self.handler is None:
-            transaction.respond(500)
-            return
-        try:
-            body = self.handler.renegotiated(invite.body)
-        except NotAcceptableHereError as error:
-            transaction.respond(488, headers=(warning(self._host.name, str(error)),))
-            return
-        except Exception:
-            log.exception("call-handler-failed", call_id=printable(self.id), at="re-invite")
-            transaction.respond(500)
-            return
-        if not self.live:
-            transaction.respond(487)
-            return
-        self._dialog.refresh_target(invite, source)
-        self._accept(invite, transaction, body)
-
-    def hung_up(self) -> None:
-        """Take a BYE that was answered already."""
+        """Say again that the call rings, if it does; return whether it does."""
         if self._transaction is None:
-            self._end(CallEnd.HUNG_UP_BY_PEER)
-        else:
-            self._cancelled()
+            return False
+        if self._reliable is None:
+            self._transaction.repeat()
+        elif self._held is None:
+            self._reliable.send(180, self._host.session_headers(self.request), b"")
+        return True
 
-    def shut_down(self) -> None:
-        """End at once: one BYE or 503, and no waiting."""
-        if self._transaction is not None:
-            self._transaction.respond(503)
-        else:
-            self._host.hang_up(self._dialog, (), once=True)
-        self._end(CallEnd.SHUT_DOWN)
+    def process(self, request: Request, source: Address, begin: Begin) -> Reply | None:
+        """Process a request inside the dialog: PRACK, and whatever any session takes."""
+        if request.method == "PRACK":
+            return self._acknowledged_early(request, begin)
+        return super().process(request, source, begin)
 
     # Inside:
 
     def _not_answered(self, wish: str) -> ServerTransaction | None:
         """Return the INVITE's transaction, None when the call has ended."""
-        if self._transaction is None and self.live:
+        if self.live and (self._transaction is None or self._held is not None):
             raise CallStateError(f"an answered call cannot be {wish}")
         return self._transaction
 
-    def _provisional(self) -> None:
+    def _provisional(self, status: int, body: bytes) -> None:
+        transaction = self._not_answered("rung")
+        if transaction is None:
+            return
+        if not self._rings:
+            self._rings = True
+            self._host.rings(self.dialog.id)
+        lines = (*self._host.session_headers(self.request), *description(body))
+        headers = self.request.headers
+        can = bool(body) and OPTION in headers.values("Supported")
+        if not can and OPTION not in headers.values("Require"):
+            transaction.respond(status, headers=lines, body=body)
+            return
+        if self._reliable is None:
+            self._reliable = ReliableResponses(
+                self._host.clock, self.request, transaction, self._never_confirmed_early
+            )
+        self.described(body, self.request.body)
+        self._reliable.send(status, lines, body)
+
+    def _acknowledged_early(self, prack: Request, begin: Begin) -> Reply | None:
+        """Take a PRACK (RFC 3262 §3, §5), which may bring an answer or an offer."""
+        body = None if self._reliable is None else self._reliable.acknowledged(prack)
+        if body is None or self._reliable is None:
+            return Reply(481)
+        transaction = begin()
+        answer = self._described_early(prack, body)
+        if isinstance(answer, Reply):
+            transaction.respond(answer.status, headers=answer.headers)
+        else:
+            transaction.respond(200, headers=description(answer), body=answer)
+        if self._transaction is not None and self._reliable is not None:
+            if self._held is None:
+                self._reliable.go_on()
+            elif not self._reliable.describes:
+                self._answer(self._transaction, self._held)
+        self._go_on()
+        return None
+
+    def _described_early(self, prack: Request, sent: bytes) -> bytes | Reply:
+        """Take what a PRACK describes, after a response with the body `sent`."""
+        offered = bool(sent) and not self.offer
+        if sent:
+            self._settled = True
+            self.described(b"", prack.body if offered else b"")
+            listener: object = self.handler
+            if isinstance(listener, EarlyHandler):
+                told = prack.body if offered else b""
+                self._tell("prack", listener.progress_acknowledged, told)
+        if offered or not prack.body:
+            return b""
+        answer = self._negotiate(prack.body) if self._settled else Reply(488)
+        if isinstance(answer, bytes):
+            self.described(answer, prack.body)
+        return answer
+
+    def _answer(self, transaction: ServerTransaction, body: bytes) -> None:
+        self._phase = Phase.ANSWERED
+        self._transaction = self._held = None
+        if self._reliable is not None:
+            self._reliable.stop()
+        self._accept(self.request, transaction, b"" if self._settled else body)
+        replaced, self.replaces = self.replaces, None
+        if replaced is not None:
+            replaced.hang_up(CallEnd.REPLACED)
+
+    def _never_confirmed_early(self) -> None:
+        """Give the call up: 64·T1 brought no PRACK (RFC 3262 §3)."""
+        log.warning("call-not-acknowledged", call_id=printable(self.id), at="prack")
         if self._transaction is not None:
-            self._transaction.respond(180, headers=self._host.session_headers(self.request))
+            self._transaction.respond(504)
+        self._end(CallEnd.ACK_TIMEOUT)
 
-    def _accept(self, invite: Request, transaction: ServerTransaction, body: bytes) -> None:
-        lines = list(self._host.session_headers(invite))
-        if body:
-            lines.append(("Content-Type", BODY_TYPE))
-        self._acceptance = acceptance = Acceptance(
-            self._host.clock, invite, transaction, self._never_acknowledged
-        )
-        acceptance.left = transaction.respond(200, headers=lines, body=body)
+    def _refusal_of_reinvite(self) -> Reply | None:
+        if self._phase is Phase.EARLY:
+            return _later()
+        return super()._refusal_of_reinvite()
 
-    def _never_acknowledged(self) -> None:
-        left = self._acceptance is not None and self._acceptance.left
-        end = CallEnd.ACK_TIMEOUT if left else CallEnd.TRANSPORT_ERROR
-        log.warning("call-not-acknowledged", call_id=printable(self.id), end=end)
-        reason = ("Reason", 'SIP;cause=408;text="No ACK"')
-        self._bye(CallEnd.HUNG_UP_BY_US if self._leaving else end, (reason,))
+    def _refusal_of_offer(self) -> Reply | None:
+        ours = self._reliable is not None and self._reliable.describes
+        if self._phase is Phase.EARLY and not self._settled and (self.offer or not ours):
+            return _later()  # an offer that we did not answer yet
+        return super()._refusal_of_offer()
+
+    def _may_update_early(self) -> bool:
+        return self._settled
+
+    def _hung_up(self) -> None:
+        if self._transaction is None:
+            super()._hung_up()
+        else:
+            self._cancelled()
+
+    def _abandon(self, end: CallEnd) -> None:
+        if self._transaction is not None:
+            self._transaction.respond(503 if end is CallEnd.SHUT_DOWN else 480)
+        self._end(end)
 
     def _cancelled(self) -> None:
         if self._transaction is not None:
@@ -306,26 +299,13 @@ class IncomingCall:
         elif self.live:
             self.hang_up()
 
-    def _bye(self, end: CallEnd, headers: Lines = ()) -> None:
-        self._host.hang_up(self._dialog, headers, once=False)
-        self._end(end)
-
-    def _end(self, end: CallEnd) -> None:
-        if not self.live:
-            return
-        self._phase = _Phase.ENDED
-        if self._acceptance is not None:
-            self._acceptance.stop()
-        self._acceptance = self._transaction = None
-        handler, self.handler = self.handler, None
-        self._host.call_ended(self, self._dialog.id)
-        if handler is not None:
-            try:
-                handler.ended(end)
-            except Exception:
-                log.exception("call-handler-failed", call_id=printable(self.id), at="end")
+    def _released(self) -> None:
+        super()._released()
+        if self._reliable is not None:
+            self._reliable.stop()
+        self._transaction = self._reliable = self._held = self.replaces = None
 
 
-def printable(text: str) -> str:
-    """Return a Call-ID or method for the log: ASCII and short, whatever a peer sent."""
-    return text[:120].encode("ascii", "backslashreplace").decode("ascii")
+def _later() -> Reply:
+    """Return the wish to be asked again a little later (RFC 3261 §14.2, RFC 3311 §5.2)."""
+    return Reply(500, (("Retry-After", str(secrets.randbelow(11))),))

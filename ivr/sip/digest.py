@@ -6,15 +6,15 @@ expire, with the highest count seen: a request cannot be replayed.
 """
 
 import base64
-import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
 from ivr.clock import Clock
-from ivr.sip.grammar import QUOTED, quote, unquote
+from ivr.sip.digest_fields import HASHES, parse_fields, to_bytes
+from ivr.sip.grammar import quote
 from ivr.sip.message import Request
 from ivr.sip.uri import parse_uri
 
@@ -23,23 +23,8 @@ DEFAULT_ALGORITHMS = ("MD5",)
 NONCE_LIFE = 300.0
 """Seconds a nonce is good for; a later request is challenged with stale=true."""
 
-_FIELD = re.compile(
-    rf"[ \t]*+([A-Za-z]++\*?)[ \t]*+=[ \t]*+({QUOTED}|[^\s,\"]++)[ \t]*+(?:,|$)"
-)
 _MAC_SIZE = 16
 _NONCE_SIZE = 8 + 8 + _MAC_SIZE
-
-
-def _md5(text: bytes) -> str:
-    # Broken as a hash, and what most telephones still speak (RFC 8760 §2.1).
-    return hashlib.md5(text, usedforsecurity=False).hexdigest()
-
-
-def _sha256(text: bytes) -> str:
-    return hashlib.sha256(text).hexdigest()
-
-
-_HASHES: Mapping[str, Callable[[bytes], str]] = {"SHA-256": _sha256, "MD5": _md5}
 
 
 class Verdict(Enum):
@@ -48,8 +33,10 @@ class Verdict(Enum):
     ACCEPTED = auto()
     STALE = auto()
     """Right, but for a nonce that expired or was used already."""
+    WRONG = auto()
+    """For a nonce of ours, but of an unknown user or with another password."""
     REFUSED = auto()
-    """Absent, malformed, for an unknown user, or wrong: nobody can tell which."""
+    """Absent, malformed, or not for us."""
 
 
 class DigestAuthenticator:
@@ -67,8 +54,8 @@ class DigestAuthenticator:
         users: Mapping[str, str],
         algorithms: Sequence[str] = DEFAULT_ALGORITHMS,
     ) -> None:
-        if not algorithms or set(algorithms) - _HASHES.keys():
-            raise ValueError(f"digest algorithms are {', '.join(_HASHES)}")
+        if not algorithms or set(algorithms) - HASHES.keys():
+            raise ValueError(f"digest algorithms are {', '.join(HASHES)}")
         self._algorithms = tuple(algorithms)
         self._clock = clock
         self._realm = realm
@@ -87,17 +74,25 @@ class DigestAuthenticator:
             for algorithm in self._algorithms
         ]
 
+    def claimed(self, request: Request) -> str:
+        """Return the user that a request claims to come from, "" without credentials."""
+        for line in request.headers.lines("Authorization"):
+            fields = parse_fields(line)
+            if fields.get("realm") == self._realm:
+                return fields.get("username", "")
+        return ""
+
     def judge(self, request: Request) -> tuple[Verdict, str]:
         """Return the verdict on a request, and the user's name when ACCEPTED."""
         for line in request.headers.lines("Authorization"):
-            fields = _parse(line)
+            fields = parse_fields(line)
             if fields.get("realm") == self._realm:
                 return self._judge(request, fields)
         return Verdict.REFUSED, ""
 
     def _judge(self, request: Request, fields: Mapping[str, str]) -> tuple[Verdict, str]:
         algorithm = fields.get("algorithm", "MD5").upper()
-        digest = _HASHES[algorithm] if algorithm in self._algorithms else None
+        digest = HASHES[algorithm] if algorithm in self._algorithms else None
         name, nonce, uri = (fields.get(key, "") for key in ("username", "nonce", "uri"))
         issued = self._issued(nonce)
         if digest is None or issued is None or not _same_host(uri, request):
@@ -109,15 +104,15 @@ class DigestAuthenticator:
             return Verdict.REFUSED, ""
         known = name in self._users
         password = self._users[name] if known else self._nobody
-        secret = digest(_bytes(f"{name}:{self._realm}:{password}"))
-        target = digest(_bytes(f"{request.method}:{uri}"))
+        secret = digest(to_bytes(f"{name}:{self._realm}:{password}"))
+        target = digest(to_bytes(f"{request.method}:{uri}"))
         # Without qop this is RFC 2069, all that some telephones know.
         middle = f"{count_text}:{fields.get('cnonce', '')}:{qop}:" if qop else ""
-        expected = digest(_bytes(f"{secret}:{nonce}:{middle}{target}"))
+        expected = digest(to_bytes(f"{secret}:{nonce}:{middle}{target}"))
         given = fields.get("response", "").lower()
-        right = hmac.compare_digest(expected.encode(), _bytes(given))
+        right = hmac.compare_digest(expected.encode(), to_bytes(given))
         if not (right and known):
-            return Verdict.REFUSED, ""
+            return Verdict.WRONG, ""
         if not self._use(nonce, issued, count):
             return Verdict.STALE, ""
         return Verdict.ACCEPTED, name
@@ -143,7 +138,7 @@ class DigestAuthenticator:
     def _issued(self, nonce: str) -> float | None:
         """Return when a nonce was made, in the clock's seconds; None when not by us."""
         try:
-            raw = base64.urlsafe_b64decode(_bytes(nonce))
+            raw = base64.urlsafe_b64decode(to_bytes(nonce))
         except ValueError:
             return None
         body, mac = raw[:-_MAC_SIZE], raw[-_MAC_SIZE:]
@@ -159,22 +154,6 @@ _ALL = 2**32
 """Above any nonce count."""
 
 
-def _parse(line: str) -> dict[str, str]:
-    """Return the fields of Digest credentials; none when the scheme is another or malformed."""
-    scheme, _, rest = line.partition(" ")
-    if scheme.lower() != "digest":
-        return {}
-    fields: dict[str, str] = {}
-    position = 0
-    while position < len(rest):
-        found = _FIELD.match(rest, position)
-        if found is None or found[1].lower() in fields:
-            return {}
-        fields[found[1].lower()] = unquote(found[2])
-        position = found.end()
-    return fields
-
-
 def _same_host(uri: str, request: Request) -> bool:
     """Whether the credentials were made for this server: ports and parameters get lost."""
     return parse_uri(uri).host.lower() == request.uri.host.lower()
@@ -182,7 +161,3 @@ def _same_host(uri: str, request: Request) -> bool:
 
 def _hex_count(text: str) -> int | None:
     return int(text, 16) if re.fullmatch(r"[0-9A-Fa-f]{8}", text) else None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")

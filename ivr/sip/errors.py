@@ -2,7 +2,10 @@
 
 SipError
 ├── MalformedMessageError     a datagram, or a header looked into later, breaks the grammar
+├── RequestRefusedError       the other side refused what we asked inside a call
 ├── NotAcceptableHereError    raised by a call handler: a re-INVITE cannot be accepted
+├── NameServiceError          nobody knows where a URI's requests go
+├── TlsFileError              a certificate or key cannot be used
 └── CallStateError            the application asked for something the call's state forbids
 """
 
@@ -36,5 +39,22 @@ class NotAcceptableHereError(SipError):
     """The session offered in a re-INVITE is refused: 488, with the message as Warning."""
 
 
+class NameServiceError(SipError):
+    """A name could not be looked up, or nothing was found that we can send to."""
+
+
+class RequestRefusedError(SipError):
+    """What we asked inside a call was refused: with `status`, 0 when the call is over."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(f"{status} {reason}" if status else reason)
+        self.status = status
+        self.reason = reason
+
+
 class CallStateError(SipError):
     """An answered call was answered, rung or rejected again."""
+
+
+class TlsFileError(SipError):
+    """A file of certificates or the key of one cannot be used; the message names it."""

@@ -54,6 +54,7 @@ _LISTS = frozenset(
         "Service-Route",
         "Supported",
         "Unsupported",
+        "User-to-User",
         "Via",
         "Warning",
     }
@@ -69,6 +70,7 @@ _SPELLED = {
         "Max-Forwards",
         "MIME-Version",
         "Min-Expires",
+        "Min-SE",
         "RAck",
         "Replaces",
         "Retry-After",
@@ -112,6 +114,11 @@ class Headers:
         """Append a line; `name` is canonical already."""
         self._lines.append((name, value))
         self._first.setdefault(name, value)
+
+    def replace_first(self, name: str, value: str) -> None:
+        """Change the first line of that name, which is there; `name` is canonical already."""
+        self._lines[self._lines.index((name, self._first[name]))] = (name, value)
+        self._first[name] = value
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first line of that name."""

@@ -7,6 +7,7 @@ somebody looks into them.
 
 from typing import NamedTuple
 
+from ivr.sip.address import Address
 from ivr.sip.errors import MalformedMessageError
 from ivr.sip.grammar import is_token, to_int
 from ivr.sip.headers import Headers
@@ -27,13 +28,17 @@ class CSeq(NamedTuple):
 
 
 class Message:
-    """What requests and responses share. `headers` has no Content-Length: `body` has one."""
+    """What requests and responses share. `headers` has no Content-Length: `body` has one.
 
-    __slots__ = ("_cseq", "_from", "_to", "_via", "body", "headers")
+    `source` is where the message came from, None when it is ours.
+    """
+
+    __slots__ = ("_cseq", "_from", "_to", "_via", "body", "headers", "source")
 
     def __init__(self, headers: Headers, body: bytes = b"") -> None:
         self.headers = headers
         self.body = body
+        self.source: Address | None = None
         self._via: Via | None = None
         self._from: NameAddr | None = None
         self._to: NameAddr | None = None
@@ -48,6 +53,11 @@ class Message:
                 raise MalformedMessageError("Missing Via header field")
             self._via = parse_via(values[0])
         return self._via
+
+    def replace_via(self, text: str) -> None:
+        """Take another Via in the place of the only one on the first line."""
+        self.headers.replace_first("Via", text)
+        self._via = None
 
     @property
     def from_(self) -> NameAddr:

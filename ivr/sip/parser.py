@@ -19,11 +19,11 @@ _ONCE = frozenset(
 )
 
 
-def parse(data: bytes) -> Request | Response:
-    """Parse one whole datagram; raise MalformedMessageError.
+def parse(data: bytes, *, from_stream: bool = False) -> Request | Response:
+    """Parse one whole message; raise MalformedMessageError.
 
     Bytes after the announced Content-Length are left out; without one the body
-    is the rest of the datagram.
+    is the rest of the datagram. A message from a stream must have one.
     """
     head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     start, _, rest = head.decode("utf-8", "surrogateescape").partition("\r\n")
@@ -32,6 +32,8 @@ def parse(data: bytes) -> Request | Response:
     fault = fault or header_fault
     if not blank_line:
         fault = fault or "The headers do not end"
+    if length is None and from_stream:
+        fault = fault or "Missing Content-Length header field"
     if length is not None and length > len(body):
         fault = fault or "Content-Length is larger than the datagram"
     message.body = body if length is None else body[:length]

@@ -9,6 +9,7 @@ from ivr.sip.address import Address
 from ivr.sip.admission import Reply
 from ivr.sip.digest import DEFAULT_ALGORITHMS, DigestAuthenticator, Verdict
 from ivr.sip.grammar import to_int
+from ivr.sip.lockout import Lockout
 from ivr.sip.message import Request
 from ivr.sip.name_addr import parse_name_addr
 from ivr.sip.uri import Uri
@@ -36,6 +37,9 @@ class Binding:
 class Registrar:
     """Keeps one set of bindings for each user, who may change no other's.
 
+    Whoever fails to log in has to wait longer and longer before the next try is
+    looked at (`Lockout`).
+
     `users` maps names to passwords; `min_expires` and `max_expires` are seconds;
     `algorithms` are the hashes of `DigestAuthenticator`.
     """
@@ -52,6 +56,7 @@ class Registrar:
     ) -> None:
         self._clock = clock
         self._digest = DigestAuthenticator(clock, realm, users, algorithms)
+        self._lockout = Lockout(clock)
         self._min = min_expires
         self._max = max_expires
         self._bindings: dict[str, list[Binding]] = {}
@@ -71,7 +76,15 @@ class Registrar:
 
         Raise MalformedMessageError.
         """
+        claimed = self._digest.claimed(request)
+        wait = self._lockout.wait(source.host, claimed) if claimed else 0
+        if wait:
+            return Reply(503, (("Retry-After", str(ceil(wait))),), "Too Many Failed Logins")
         verdict, user = self._digest.judge(request)
+        if verdict is Verdict.WRONG:
+            self._lockout.failed(source.host, claimed)
+        elif verdict is Verdict.ACCEPTED:
+            self._lockout.succeeded(source.host, user)
         if verdict is not Verdict.ACCEPTED:
             stale = verdict is Verdict.STALE
             return Reply(401, tuple(self._digest.challenges(stale=stale)))

@@ -25,7 +25,9 @@ class Responder:
 
     __slots__ = ("_repeated", "_to", "_to_has_tag", "destination", "has_via")
 
-    def __init__(self, request: Request, source: Address) -> None:
+    def __init__(
+        self, request: Request, source: Address, *, follow_maddr: bool = False
+    ) -> None:
         headers = request.headers
         vias = headers.lines("Via")
         self.has_via = bool(vias)
@@ -35,7 +37,7 @@ class Responder:
         except MalformedMessageError:
             via = None
         if via is not None:
-            self.destination = via.response_address(source)
+            self.destination = via.response_address(source, follow_maddr=follow_maddr)
             vias = [via.received_from(source), *headers.values("Via")[1:]]
         self._repeated = [("Via", line) for line in vias]
         for name in ("From", "Call-ID", "CSeq", "Timestamp"):

@@ -1,6 +1,7 @@
 """Server transactions (RFC 3261 §17.2, RFC 6026).
 
-An INVITE server transaction:
+Over a reliable transport nothing but a 2xx to INVITE is repeated, and timers I
+and J are zero. An INVITE server transaction:
 
     PROCEEDING ── 2xx ──► ACCEPTED ── timer L ──► gone
         │
@@ -19,6 +20,10 @@ from ivr.sip.address import Address
 from ivr.sip.message import Request
 from ivr.sip.responder import HeaderLines, Responder
 from ivr.sip.timers import GIVE_UP, T4, Lingering, Repetition
+
+MAX_TRANSACTIONS = 50_000
+MAX_HELD = 64 * 1024 * 1024
+"""Bytes of responses that wait for copies of their requests, or for ACK."""
 
 Send = Callable[[bytes, Address], bool]
 """Sends a datagram; False when it could not leave. Never raises."""
@@ -85,13 +90,17 @@ class ServerTransaction:
             return False
         # RFC 3261 §8.2.6.2: a 100 makes no dialog and needs no tag.
         tag = "" if status == 100 else self.tag
-        self._last = self._responder.render(
+        data = self._responder.render(
             status, tag=tag, reason=reason, headers=headers, body=body
         )
+        self._keep(data)
         if status >= 200:
             self._responder = self.on_cancel = None
             self._finish(status)
-        return self.repeat()
+        left = self.repeat()
+        if self.state is State.COMPLETED and self._repetition is None and self._is_reliable:
+            self._table.forget(self)  # timer J is zero
+        return left
 
     def repeat(self) -> bool:
         """Send the last response again; return whether it left."""
@@ -105,30 +114,46 @@ class ServerTransaction:
         if self.state is State.COMPLETED:
             self.state = State.CONFIRMED
             self.close()
-            self._table.confirmed.add(self)
+            if self._is_reliable:
+                self._table.forget(self)  # timer I is zero
+            else:
+                self._table.confirmed.add(self)
         return self.state is State.CONFIRMED
 
     def settle(self) -> None:
         """Let go of the 2xx: nobody needs it any more. Later copies are absorbed (RFC 6026)."""
-        self._last = None
+        self._keep(None)
 
     def close(self) -> None:
         """Stop timers and let go of the response."""
         if self._repetition is not None:
             self._repetition.stop()
-        self._last = self._repetition = self._responder = self.on_cancel = None
+        self._keep(None)
+        self._repetition = self._responder = self.on_cancel = None
+
+    def _keep(self, data: bytes | None) -> None:
+        self._table.held += len(data or b"") - len(self._last or b"")
+        self._last = data
+
+    @property
+    def _is_reliable(self) -> bool:
+        return self._destination.transport.reliable
 
     def _finish(self, status: int) -> None:
         if not self.key.endswith(" INVITE"):
             self.state = State.COMPLETED
-            self._table.finished.add(self)
+            if not self._is_reliable:
+                self._table.finished.add(self)
         elif status < 300:
             self.state = State.ACCEPTED
             self._table.finished.add(self)
         else:
             self.state = State.COMPLETED
             self._repetition = Repetition(
-                self._table.clock, self.repeat, self._not_acknowledged
+                self._table.clock,
+                self.repeat,
+                self._not_acknowledged,
+                reliable=self._is_reliable,
             )
 
     def _not_acknowledged(self) -> None:
@@ -136,11 +161,16 @@ class ServerTransaction:
 
 
 class ServerTransactions:
-    """All server transactions of one user agent, found by their requests."""
+    """All server transactions of one user agent, found by their requests.
+
+    `held` are the bytes of their responses. What makes the table `full` is a bound
+    for attacks, far above what calls need: new requests are to be turned away then.
+    """
 
     def __init__(self, clock: Clock, send: Send) -> None:
         self.clock = clock
         self.send = send
+        self.held = 0
         self.finished: Lingering[ServerTransaction] = Lingering(clock, GIVE_UP, self.forget)
         self.confirmed: Lingering[ServerTransaction] = Lingering(clock, T4, self.forget)
         self._by_key: dict[str, ServerTransaction] = {}
@@ -148,6 +178,11 @@ class ServerTransactions:
 
     def __len__(self) -> int:
         return len(self._by_key)
+
+    @property
+    def full(self) -> bool:
+        """Whether there are so many that memory is at stake."""
+        return len(self._by_key) >= MAX_TRANSACTIONS or self.held >= MAX_HELD
 
     def find(self, request: Request, method: str = "") -> ServerTransaction | None:
         """Return the transaction `request` belongs to, or the one of `method` it is about."""

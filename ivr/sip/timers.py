@@ -17,7 +17,7 @@ T2 = 4.0
 T4 = 5.0
 """Seconds: the longest time a message stays in the network."""
 GIVE_UP = 64 * T1
-"""Seconds: timers F, H, J, L, and the wait for an ACK."""
+"""Seconds: timers B, D, F, H, J, L, M, and the wait for an ACK."""
 
 T = TypeVar("T")
 
@@ -26,20 +26,29 @@ class Repetition:
     """Sends again after T1, 2·T1, 4·T1 … at most T2, and gives up after 64·T1.
 
     Timers E and F, G and H, and the repetition of a 200 (RFC 3261 §13.3.1.4)
-    all are this. The first sending is the caller's.
+    all are this; timers A and B too, with no `longest` interval. The first sending
+    is the caller's. What goes over a `reliable` transport is only given up.
     """
 
-    __slots__ = ("_call", "_clock", "_deadline", "_give_up", "_interval", "_send")
+    __slots__ = ("_call", "_clock", "_deadline", "_give_up", "_interval", "_longest", "_send")
 
     def __init__(
-        self, clock: Clock, send: Callable[[], object], give_up: Callable[[], object]
+        self,
+        clock: Clock,
+        send: Callable[[], object],
+        give_up: Callable[[], object],
+        *,
+        longest: float = T2,
+        reliable: bool = False,
     ) -> None:
         self._clock = clock
         self._deadline = clock.seconds() + GIVE_UP
         self._interval = T1
+        self._longest = longest
         self._send: Callable[[], object] | None = send
         self._give_up: Callable[[], object] | None = give_up
-        self._call: DelayedCall | None = clock.callLater(T1, self._fire)
+        first = GIVE_UP if reliable else T1
+        self._call: DelayedCall | None = clock.callLater(first, self._fire)
 
     def slow_down(self) -> None:
         """From the next time on repeat every T2: a provisional response came (§17.1.2.2)."""
@@ -64,7 +73,7 @@ class Repetition:
         send()
         if self._send is None:
             return
-        self._interval = min(2 * self._interval, T2)
+        self._interval = min(2 * self._interval, self._longest)
         self._call = self._clock.callLater(min(self._interval, left), self._fire)
 
 

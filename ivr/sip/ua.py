@@ -5,41 +5,58 @@ of its copies is refused alike, with the same To tag (§8.2.7). So neither a
 scanner nor a flood of calls while draining costs memory.
 """
 
-import hashlib
-import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 from twisted.internet.defer import Deferred
 
 from ivr.clock import Clock
 from ivr.sip.address import Address, DatagramSender
-from ivr.sip.admission import ACCEPT, Reply, inspect, warning
-from ivr.sip.call import IncomingCall, printable
-from ivr.sip.client_transaction import ClientTransactions, new_branch
-from ivr.sip.dialog import Dialog, DialogId, contact_of, dialog_id
-from ivr.sip.errors import MalformedMessageError
+from ivr.sip.admission import ACCEPT, EXTENSIONS, Reply, inspect, warning
+from ivr.sip.call import IncomingCall
+from ivr.sip.client_transaction import ClientTransactions
+from ivr.sip.dialog import Dialog
+from ivr.sip.errors import CallStateError, MalformedMessageError
+from ivr.sip.guard import Guard
+from ivr.sip.identity import Identity
+from ivr.sip.large import LargeRequests
+from ivr.sip.line import Line
 from ivr.sip.message import Request, Response
+from ivr.sip.outbound import Outbound
+from ivr.sip.outgoing import OutgoingCall
+from ivr.sip.outgoing_handler import OutgoingHandler
 from ivr.sip.parser import parse
+from ivr.sip.refusals import Refusals
 from ivr.sip.registrar import Registrar
+from ivr.sip.replaces import replaces_of
+from ivr.sip.request_out import new_tag
+from ivr.sip.resolution import Resolver
 from ivr.sip.responder import Responder
 from ivr.sip.server_transaction import ServerTransactions
-from ivr.sip.timers import Lingering
+from ivr.sip.session_timer import TimerPolicy, too_brief
+from ivr.sip.sessions import Sessions
+from ivr.sip.trunk import Trunk
+from ivr.sip.trunks import Trunks
 
 log = structlog.get_logger()
 
-RING_AGAIN = 60.0
-"""Seconds between two 180, so that proxies do not give the call up (§13.3.1.1)."""
 FULL_RETRY_AFTER = 5
 """Seconds a caller is asked to wait when `max_calls` are up."""
-_METHODS = ("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS")
+_METHODS = (
+    *("INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"),
+    *("UPDATE", "PRACK", "INFO", "REFER", "NOTIFY"),
+)
+_TIMERS = TimerPolicy()
 _KEEP_ALIVE = b"\r\n\r\n"
 
 
 class UserAgent:
     """Answers calls, and keeps registrations when given a `Registrar`.
 
-    `local` is the address others reach us at: it goes into Contact and Via.
+    `local` is the address others reach us at: it goes into Contact and Via; `others`
+    are the same for other transports. `follow_maddr` sends responses where a Via
+    wants them, which anybody can use to have them sent to anybody. `timers` are the
+    session intervals we want. `guard` says whom we listen to.
     `on_call` gets each new call, after 100 was sent, and sets its handler.
     """
 
@@ -53,36 +70,105 @@ class UserAgent:
         registrar: Registrar | None = None,
         server_name: str = "Solde",
         max_calls: int | None = None,
+        others: Iterable[Address] = (),
+        follow_maddr: bool = False,
+        timers: TimerPolicy = _TIMERS,
+        resolver: Resolver | None = None,
+        on_line: Callable[[Line], object] = lambda _: None,
+        guard: Guard | None = None,
     ) -> None:
-        self.clock = clock
-        self.name = server_name
-        self.local = local
+        self._identity = Identity(local, server_name, tuple(others))
+        self._guard = guard or Guard(clock)
         self._sender = sender
         self._on_call = on_call
         self._registrar = registrar
         self._max_calls = max_calls
         self._retry_after: int | None = None
         self._closed = False
-        self._secret = secrets.token_bytes(16)
         self._methods = _METHODS if registrar is None else (*_METHODS, "REGISTER")
         self._abilities = (
             ("Allow", ", ".join(self._methods)),
-            ("Supported", ""),
+            ("Supported", ", ".join(EXTENSIONS)),
             ("Server", server_name),
         )
+        self._refusals = Refusals(
+            self._send, self._guard, server_name, follow_maddr=follow_maddr
+        )
         self._servers = ServerTransactions(clock, self._send)
-        self._clients = ClientTransactions(clock, self._send)
-        self._ringing: Lingering[DialogId] = Lingering(clock, RING_AGAIN, self._ring_again)
-        self._calls: dict[DialogId, IncomingCall] = {}
-        self._closing: set[DialogId] = set()
+        large = LargeRequests(clock, self._identity) if self._identity.takes_tcp else None
+        self._clients = ClientTransactions(clock, self._send, large)
+        self._sessions = Sessions(
+            clock,
+            self._identity,
+            self._abilities,
+            self._servers,
+            self._clients,
+            timers,
+            self._check_idle,
+        )
+        self._guard.calls_from = self._sessions.calls_from
+        self.outbound = Outbound(
+            clock,
+            self._identity,
+            self._clients,
+            self._sessions,
+            self._abilities,
+            resolver,
+            self._check_idle,
+            on_line,
+        )
         self._waiting: list[Deferred[None]] = []
 
     # For the application:
 
     @property
+    def local(self) -> Address:
+        """The address others reach us at."""
+        return self._identity.local
+
+    @property
     def live_calls(self) -> int:
         """How many calls have not ended."""
-        return len(self._calls)
+        return len(self._sessions)
+
+    def call(
+        self,
+        target: str,
+        offer: bytes,
+        *,
+        handler: OutgoingHandler,
+        trunk: Trunk | None = None,
+        caller: str = "",
+        route: Sequence[str] = (),
+        hop: Address | None = None,
+        headers: Iterable[tuple[str, str]] = (),
+    ) -> OutgoingCall:
+        """Call a telephone number or a URI, with a session description as the offer.
+
+        `trunk` is what a number is called over. `caller` is who calls, a URI with a
+        name perhaps, when not whom the trunk says. `route` are the URIs of proxies to
+        be passed, `hop` an address that saves the look-up, such as a registered
+        telephone's. `headers` are further lines. Whatever the end, the handler hears of
+        it, but not before this returns. Raise MalformedMessageError for a URI that is
+        none, ValueError for a line break in a header, CallStateError once closed.
+        """
+        if self._closed:
+            raise CallStateError("a closed user agent makes no calls")
+        return self.outbound.call(
+            target,
+            offer,
+            handler=handler,
+            trunk=trunk,
+            caller=caller,
+            route=route,
+            hop=hop,
+            headers=headers,
+        )
+
+    @property
+    def trunks(self) -> Trunks:
+        """The trunks in use: register, ping and see their state there."""
+        return self.outbound.trunks
 
     def drain(self, retry_after: int) -> None:
         """From now on refuse new calls with 503 and Retry-After, in seconds."""
@@ -98,12 +184,10 @@ class UserAgent:
     def close(self) -> None:
         """End every call at once, with one BYE or 503; cancel all timers; hear no more."""
         self._closed = True
-        for call in list(self._calls.values()):
-            call.shut_down()
+        self._sessions.close()
         self._servers.close()
         self._clients.close()
-        self._ringing.clear()
-        self._closing.clear()
+        self.outbound.close()
         self._check_idle()
 
     def datagram_received(self, data: bytes, source: Address) -> None:
@@ -115,46 +199,9 @@ class UserAgent:
         except Exception:
             log.exception("sip-datagram-failed")
 
-    # For calls (`CallHost`):
-
-    def session_headers(self, request: Request) -> Iterable[tuple[str, str]]:
-        """Return what makes a dialog of a response to INVITE (§12.1.1), and our abilities."""
-        scheme = "sips" if request.uri.scheme == "sips" else "sip"
-        lines = [("Record-Route", line) for line in request.headers.lines("Record-Route")]
-        lines.append(("Contact", f"<{scheme}:{self.local.in_uri()}>"))
-        lines.extend(self._abilities)
-        return lines
-
-    def rings(self, dialog: DialogId) -> None:
-        """Repeat the 180 of that call every minute."""
-        self._ringing.add(dialog)
-
-    def hang_up(
-        self, dialog: Dialog, headers: Iterable[tuple[str, str]], *, once: bool
-    ) -> None:
-        """Send BYE; repeat it until it is answered unless `once`."""
-        via = f"SIP/2.0/UDP {self.local.in_uri()};branch={new_branch()};rport"
-        request, to = dialog.request("BYE", via, headers)
-        if once:
-            self._send(request.render(), to)
-            return
-        ended = dialog.id
-        self._closing.add(ended)
-
-        def done(response: Response | None) -> None:
-            status = None if response is None else response.status
-            if status is None or status >= 300:
-                log.info("sip-bye-not-accepted", call_id=printable(ended[0]), status=status)
-            self._closing.discard(ended)
-            self._check_idle()
-
-        self._clients.begin(request, to, done)
-
-    def call_ended(self, call: IncomingCall, dialog: DialogId) -> None:
-        """Forget a call."""
-        if self._calls.get(dialog) is call:
-            del self._calls[dialog]
-            self._check_idle()
+    def unreachable(self, to: Address) -> None:
+        """Learn that a connection to `to` could not be made: what was sent there is lost."""
+        self._clients.unreachable(to)
 
     # Inside:
 
@@ -168,15 +215,18 @@ class UserAgent:
         return True
 
     def _receive(self, data: bytes, source: Address) -> None:
+        if not self._guard.hears(data, source):
+            return
         if not data.strip(b"\r\n"):
             if data == _KEEP_ALIVE:  # a ping (RFC 5626 §3.5.1)
                 self._send(b"\r\n", source)
             return
         try:
-            message = parse(data)
+            message = parse(data, from_stream=source.transport.reliable)
         except MalformedMessageError as error:
-            self._malformed(error.request, source, error.fault)
+            self._refusals.malformed(error.request, source, error.fault)
             return
+        message.source = source
         if isinstance(message, Response):
             if not self._clients.response(message):
                 log.debug("sip-stray-response", status=message.status)
@@ -184,30 +234,7 @@ class UserAgent:
         try:
             self._request(message, source)
         except MalformedMessageError as error:
-            self._malformed(message, source, error.fault)
-
-    def _malformed(self, request: Request | None, source: Address, fault: str) -> None:
-        method = None if request is None else printable(request.method)
-        log.info("sip-malformed", fault=fault, method=method)
-        if request is not None and request.method != "ACK":
-            responder = Responder(request, source)
-            if responder.has_via:
-                self._refuse(request, responder, Reply(400, reason=fault))
-
-    def _refuse(self, request: Request, responder: Responder, reply: Reply) -> None:
-        """Answer without keeping anything; the To tag is the same for each copy."""
-        headers = request.headers
-        same = " ".join(headers.get(name) for name in ("Call-ID", "CSeq", "From", "Via"))
-        tag = hashlib.blake2b(
-            same.encode("utf-8", "surrogateescape"), key=self._secret, digest_size=8
-        )
-        data = responder.render(
-            reply.status,
-            tag=tag.hexdigest(),
-            reason=reply.reason,
-            headers=(*reply.headers, ("Server", self.name)),
-        )
-        self._send(data, responder.destination)
+            self._refusals.malformed(message, source, error.fault)
 
     def _request(self, request: Request, source: Address) -> None:
         if request.method == "ACK":
@@ -217,25 +244,28 @@ class UserAgent:
         if known is not None:
             known.repeat()
             return
-        responder = Responder(request, source)
-        reply = inspect(request, self._methods)
+        responder = self._refusals.responder(request, source)
+        reply = None
+        if not self._is_expected(request):
+            reply = self._guard.judge(request, source)
+            if reply is None and self._servers.full:
+                reply = self._later("Too many requests under way", FULL_RETRY_AFTER)
+        reply = reply or inspect(request, self._methods)
         if reply is None:
             reply = self._process(request, responder, source)
         if reply is not None:
-            self._refuse(request, responder, reply)
+            self._refusals.refuse(request, responder, reply)
+
+    def _is_expected(self, request: Request) -> bool:
+        """Whether a request is about something that was let in."""
+        if request.method == "CANCEL":
+            return self._servers.find(request, "INVITE") is not None
+        return bool(request.to.tag) and self._sessions.knows(request)
 
     def _acknowledge(self, ack: Request) -> None:
         transaction = self._servers.find(ack)
-        if transaction is not None and transaction.acknowledged():
-            return
-        call_id, tag, remote_tag = dialog_id(ack)
-        if transaction is not None:
-            # Simple telephones (pyVoIP) repeat the branch of the INVITE and make a To
-            # tag up: the branch tells which call is meant.
-            tag = transaction.tag or tag
-        call = self._calls.get((call_id, tag, remote_tag))
-        if call is not None:
-            call.acknowledged(ack)
+        if transaction is None or not transaction.acknowledged():
+            self._sessions.acknowledge(ack)
 
     def _process(self, request: Request, responder: Responder, source: Address) -> Reply | None:
         """Do what the request asks; return an answer that is to be sent without state."""
@@ -247,49 +277,31 @@ class UserAgent:
             transaction.respond(reply.status, reason=reply.reason, headers=reply.headers)
             return None
         if request.to.tag:
-            return self._in_dialog(request, responder, source)
+            return self._sessions.process(request, responder, source)
         if request.method == "INVITE":
             return self._invite(request, responder, source)
+        if request.method == "REFER":
+            return Reply(403, reason="Only inside a call")
         return self._options() if request.method == "OPTIONS" else Reply(481)
 
     def _invite(self, request: Request, responder: Responder, source: Address) -> Reply | None:
         if self._servers.is_merged(request):
             return Reply(482)
-        refusal = self._refusal_of_new_calls()
+        refusal = self._refusal_of_new_calls() or too_brief(request, self._sessions.timers)
         if refusal is not None:
             return refusal
+        wanted = replaces_of(request)
+        replaced = None if wanted is None else self._sessions.find(wanted)
+        if isinstance(replaced, Reply):
+            return replaced
         tag = new_tag()
-        dialog = Dialog(request, tag, source)
+        dialog = Dialog.called(request, tag, source)
         transaction = self._servers.begin(request, responder, tag)
         transaction.respond(100)
-        call = IncomingCall(self, request, source, dialog, transaction)
-        self._calls[dialog.id] = call
+        call = IncomingCall(self._sessions, request, source, dialog, transaction, replaced)
+        self._sessions.add(call)
         call.start(self._on_call)
         return None
-
-    def _in_dialog(
-        self, request: Request, responder: Responder, source: Address
-    ) -> Reply | None:
-        key = dialog_id(request)
-        call = self._calls.get(key)
-        if call is None:
-            # Both may hang up at once: the BYE that crosses ours is right too.
-            return Reply(200 if request.method == "BYE" and key in self._closing else 481)
-        if call.dialog.is_stale(request):
-            return Reply(500, reason="Out Of Order CSeq")
-        call.dialog.remote_cseq = request.cseq.number
-        if request.method == "OPTIONS":
-            return Reply(200, (ACCEPT, *self._abilities))
-        if request.method == "BYE":
-            self._servers.begin(request, responder, "").respond(200)
-            call.hung_up()
-            return None
-        reply = call.refusal_of_reinvite()
-        if reply is None:
-            contact_of(request)  # a malformed one is refused before anything changes
-            transaction = self._servers.begin(request, responder, "")
-            call.reinvited(request, source, transaction)
-        return reply
 
     def _cancel(self, request: Request, responder: Responder) -> Reply | None:
         invite = self._servers.find(request, "INVITE")
@@ -311,24 +323,19 @@ class UserAgent:
     def _refusal_of_new_calls(self) -> Reply | None:
         if self._retry_after is not None:
             why, seconds = "Draining: no new calls", self._retry_after
-        elif self._max_calls is not None and len(self._calls) >= self._max_calls:
+        elif self._max_calls is not None and len(self._sessions) >= self._max_calls:
             why, seconds = "All lines are busy", FULL_RETRY_AFTER
+        elif self._guard.overloaded:
+            why, seconds = "Too busy to answer in time", FULL_RETRY_AFTER
         else:
             return None
-        return Reply(503, (("Retry-After", str(seconds)), warning(self.name, why)))
+        return self._later(why, seconds)
 
-    def _ring_again(self, dialog: DialogId) -> None:
-        call = self._calls.get(dialog)
-        if call is not None and call.still_ringing():
-            self._ringing.add(dialog)
+    def _later(self, why: str, seconds: int) -> Reply:
+        return Reply(503, (("Retry-After", str(seconds)), warning(self._identity.name, why)))
 
     def _check_idle(self) -> None:
-        if not self._calls and not self._closing:
+        if self._sessions.idle and self.outbound.idle:
             waiting, self._waiting = self._waiting, []
             for one in waiting:
                 one.callback(None)
-
-
-def new_tag() -> str:
-    """Return a tag no other dialog has."""
-    return secrets.token_hex(8)

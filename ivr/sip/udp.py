@@ -63,7 +63,7 @@ class UdpTransport(DatagramProtocol):
         if self.transport is None:
             return
         try:
-            self._port.write(data, to)
+            self._port.write(data, (to.host, to.port))
         except MessageLengthError as error:
             raise OSError("the datagram is too long") from error
         except InvalidAddressError as error:

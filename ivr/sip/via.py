@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from ivr.sip.address import DEFAULT_PORT, Address, is_ip
+from ivr.sip.address import Address, is_ip
 from ivr.sip.errors import MalformedMessageError
 from ivr.sip.grammar import TOKEN, Params, param_of, parse_params
 
@@ -47,11 +47,15 @@ class Via:
         return param_of(self.params, name)
 
     def received_from(self, source: Address) -> str:
-        """Return this Via for the response: `received` and `rport` say where it came from."""
-        wants_rport = self.param("rport") is not None
+        """Return this Via for the response: `received` and `rport` say where it came from.
+
+        `rport` is for datagrams (RFC 3581 §4): a connection leads back by itself.
+        """
+        wants_rport = self.param("rport") is not None and not source.transport.reliable
         if self.host == source.host and not wants_rport:
             return self.text
-        params = [item for item in self.params if item[0] not in ("received", "rport")]
+        known = ("received", "rport") if wants_rport else ("received",)
+        params = [item for item in self.params if item[0] not in known]
         params.append(("received", source.host))
         if wants_rport:
             params.append(("rport", str(source.port)))
@@ -60,11 +64,19 @@ class Via:
             text += f";{name}" if value is None else f";{name}={value}"
         return text
 
-    def response_address(self, source: Address) -> Address:
-        """Return where the response to a datagram from `source` goes (§18.2.2)."""
-        port = DEFAULT_PORT if self.port is None else self.port
+    def response_address(self, source: Address, *, follow_maddr: bool = False) -> Address:
+        """Return where the response to a message from `source` goes (§18.2.2).
+
+        `maddr` is only followed when asked to: anybody could have our answers sent
+        to anybody.
+        """
+        transport = source.transport
+        port = transport.default_port if self.port is None else self.port
+        if transport.reliable:
+            domain = "" if is_ip(self.host) else self.host
+            return Address(source.host, port, transport, source[:2], domain)
         maddr = (self.param("maddr") or "").strip("[]")
-        if maddr and is_ip(maddr):
+        if follow_maddr and is_ip(maddr):
             return Address(maddr, port)
         if self.param("rport") is not None:
             return source

@@ -64,6 +64,7 @@ class Baresip:
         self._reader, self._writer = stream
         self._kept: deque[Event] = deque()
         self._server = ""
+        self._transport = "udp"
 
     @classmethod
     async def start(
@@ -75,12 +76,15 @@ class Baresip:
         password: str = "",
         register: bool = False,
         codecs: str = "pcma,pcmu",
+        transport: str = "udp",
+        ca: Path | None = None,
     ) -> Self:
         """Start baresip as `user` of `server` ("host:port"), configured in `directory`.
 
-        With `register`, return when it has registered.
+        With `register`, return when it has registered. `ca` are the authorities that it
+        believes over TLS.
         """
-        control_port = _write_config(directory)
+        control_port = _write_config(directory, ca)
         log = directory / "baresip.log"
         with log.open("wb") as output:
             try:
@@ -99,6 +103,7 @@ class Baresip:
             raise BaresipError(f"baresip did not start:\n{log.read_text()}") from error
         baresip = cls(process, stream)
         baresip._server = server
+        baresip._transport = transport
         try:
             await baresip._create_user(user, password, codecs, register=register)
         except BaseException:
@@ -119,7 +124,8 @@ class Baresip:
 
     async def call(self, number: str) -> None:
         """Call `number` at the server and wait for the answer."""
-        await self._command("dial", f"sip:{number}@{self._server}")
+        parameter = "" if self._transport == "udp" else f";transport={self._transport}"
+        await self._command("dial", f"sip:{number}@{self._server}{parameter}")
         event = await self.wait_for("CALL_ESTABLISHED", "CALL_CLOSED")
         if event["type"] == "CALL_CLOSED":
             raise BaresipError(f"the call was not answered: {event.get('param')}")
@@ -173,7 +179,7 @@ class Baresip:
         """
         await self._command(
             "uanew",
-            f"<sip:{user}@{self._server};transport=udp>;auth_pass={password}"
+            f"<sip:{user}@{self._server};transport={self._transport}>;auth_pass={password}"
             f";regint={_REGISTER_SECONDS if register else 0};audio_codecs={codecs}",
         )
         if register:
@@ -215,7 +221,7 @@ def _in_time(seconds: float, what: str) -> Any:
         raise BaresipError(f"no {what} from baresip within {seconds:g} s") from error
 
 
-def _write_config(directory: Path) -> int:
+def _write_config(directory: Path, ca: Path | None) -> int:
     """Write baresip's files to `directory` and return the control port they name."""
     silence = directory / "silence.wav"
     with wave.open(str(silence), "wb") as file:
@@ -227,6 +233,8 @@ def _write_config(directory: Path) -> int:
     config = _CONFIG.format(
         sip_port=sip_port, control_port=control_port, silence=silence, modules=_MODULES
     )
+    if ca is not None:
+        config += f"sip_cafile {ca}\n"
     (directory / "config").write_text(config)
     (directory / "contacts").write_text("")
     return control_port

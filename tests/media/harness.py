@@ -96,31 +96,49 @@ class ManualReactor(Clock):
                 reader.doRead()
 
 
+def _at_an_even_port(host: str) -> socket.socket:
+    """A socket whose next port, where reports go, is no other phone's."""
+    while True:
+        sock = socket.socket(
+            socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM
+        )
+        sock.setblocking(False)
+        sock.bind((host, 0))
+        if sock.getsockname()[1] % 2 == 0:
+            return sock
+        sock.close()
+
+
 class Phone:
     """The other end: a socket, its own numbers, and what it heard."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
-        self.socket.bind((host, 0))
-        self.host, self.port = self.socket.getsockname()
+        self.socket = _at_an_even_port(host)
+        self.host, self.port = self.socket.getsockname()[:2]
         self._sequence = 100
 
-    def offer(self, *attributes: str, event: int = 101, port: int | None = None) -> bytes:
+    def offer(
+        self,
+        *attributes: str,
+        event: int = 101,
+        port: int | None = None,
+        protocol: str = "RTP/AVP",
+    ) -> bytes:
+        family = "IP6" if ":" in self.host else "IP4"
         lines = [
             "v=0",
-            f"o=- 1 1 IN IP4 {self.host}",
+            f"o=- 1 1 IN {family} {self.host}",
             "s=-",
-            f"c=IN IP4 {self.host}",
+            f"c=IN {family} {self.host}",
             "t=0 0",
-            f"m=audio {port or self.port} RTP/AVP 8 {event}",
+            f"m=audio {port or self.port} {protocol} 8 {event}",
             f"a=rtpmap:{event} telephone-event/8000",
             *attributes,
         ]
         return "\r\n".join(lines).encode()
 
     def send(self, octets: bytes, port: int) -> None:
-        self.socket.sendto(octets, ("127.0.0.1", port))
+        self.socket.sendto(octets, ("::1" if ":" in self.host else "127.0.0.1", port))
 
     def speak(self, port: int, count: int = 1, payload_type: int = 8) -> None:
         for _ in range(count):

@@ -57,3 +57,20 @@ def test_a_peer_that_goes_on_from_its_old_source_is_latched_there_after_a_second
     assert not latch.hear(NAT, at=2.9)
     assert latch.hear(NAT, at=3.1)
     assert latch.target == NAT
+
+
+def test_a_released_latch_keeps_its_target_until_another_source_is_heard() -> None:
+    latch = Latch(NAT.host)
+    latch.release()
+    latch.aim(PHONE, at=0)
+    latch.hear(NAT, at=1)
+    latch.release()
+    latch.release()
+    assert latch.target == NAT
+    assert not latch.latched
+    moved = Address(NAT.host, 7)
+    assert latch.hear(moved, at=2)
+    latch.release()
+    assert latch.target == moved
+    latch.aim(Address("192.0.2.10", 5000), at=3)
+    assert latch.target == Address("192.0.2.10", 5000)

@@ -178,7 +178,7 @@ def test_an_error_of_our_own_leaves_the_leg_reading(
     pressed = keys(leg)
     leg.answer(phone.offer())
     with monkeypatch.context() as broken, capture_logs() as logs:
-        broken.setattr("ivr.media.leg.unpack", lambda _: 1 / 0)
+        broken.setattr("ivr.media.wire.unpack", lambda _: 1 / 0)
         phone.speak(leg.port)
         reactor.read(1)
     assert [(log["event"], log["error"]) for log in logs] == [

@@ -93,7 +93,7 @@ def test_once_keys_come_as_events_the_kernel_drops_the_audio(
         seen.append(datagram)
         return unpack(datagram)
 
-    monkeypatch.setattr("ivr.media.leg.unpack", watch)
+    monkeypatch.setattr("ivr.media.wire.unpack", watch)
     phone.speak(leg.port, 128)
     phone.press("8", leg.port)
     reactor.read()

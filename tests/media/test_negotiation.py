@@ -3,6 +3,7 @@
 import pytest
 
 from ivr.media.address import Address
+from ivr.media.control import Control
 from ivr.media.g711 import Codec
 from ivr.media.negotiation import (
     Negotiated,
@@ -61,6 +62,7 @@ def test_the_first_codec_we_speak_is_answered_with_the_offerers_numbers() -> Non
         receive_event=96,
         direction=Direction.SENDRECV,
         ptime=30,
+        control=Control(Address("192.0.2.10", 4001)),
     )
     assert negotiated.sends
 
@@ -234,6 +236,7 @@ def test_an_offer_of_ours_lists_all_we_speak() -> None:
         "a=rtpmap:101 telephone-event/8000",
         "a=fmtp:101 0-15",
         "a=ptime:20",
+        "a=rtcp-mux",
         "a=sendrecv",
     ]
 

@@ -207,7 +207,7 @@ def test_requests_of_a_dialog_that_is_not_there_are_481() -> None:
 def test_known_methods_without_support_are_405_in_a_call_too() -> None:
     wire = Wire(on_call=answer)
     tag = established(wire)
-    refused = only_response(wire.receive(request("REFER", cseq=2, to_tag=tag)))
+    refused = only_response(wire.receive(request("MESSAGE", cseq=2, to_tag=tag)))
     assert refused.status == 405
     assert wire.call.source == PHONE
     assert wire.agent.live_calls == 1

@@ -4,6 +4,7 @@ import pytest
 
 from ivr.sip import Address, CallEnd, CallStateError, IncomingCall
 from tests.sip.wire import (
+    ALLOW,
     ANSWER,
     OFFER,
     PHONE,
@@ -35,7 +36,7 @@ def test_an_invite_is_tried_at_once_rung_and_answered() -> None:
     assert ok.body == ANSWER
     assert ok.headers.get("Contact") == "<sip:192.0.2.1:5060>"
     assert ok.headers.get("Content-Type") == "application/sdp"
-    assert ok.headers.values("Allow") == ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"]
+    assert ok.headers.values("Allow") == ALLOW
     assert ok.headers.get("From") == '"Debtor" <sip:+3399@phones.example.com>;tag=1928301774'
     assert ok.cseq == (1, "INVITE")
 

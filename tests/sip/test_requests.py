@@ -3,17 +3,17 @@
 import pytest
 from structlog.testing import capture_logs
 
-from tests.sip.wire import LOCAL, OFFER, PHONE, Wire, only_response, request, status
+from ivr.sip import Address
+from tests.sip.wire import ALLOW, LOCAL, OFFER, PHONE, Wire, only_response, request, status
 
 
 def test_options_says_what_we_can_do() -> None:
     wire = Wire()
     ok = only_response(wire.receive(request("OPTIONS")))
     assert ok.status == 200
-    assert ok.headers.values("Allow") == ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"]
+    assert ok.headers.values("Allow") == ALLOW
     assert ok.headers.values("Accept") == ["application/sdp"]
-    assert "Supported" in ok.headers
-    assert ok.headers.values("Supported") == []
+    assert ok.headers.values("Supported") == ["100rel", "norefersub", "replaces", "timer"]
     assert ok.to.tag != ""
 
 
@@ -27,13 +27,23 @@ def test_the_same_request_is_refused_with_the_same_tag() -> None:
 
 @pytest.mark.parametrize(
     ("method", "code"),
-    [("INFO", 405), ("SUBSCRIBE", 405), ("UPDATE", 405), ("REGISTER", 405), ("invite", 501)],
+    [("PUBLISH", 405), ("SUBSCRIBE", 405), ("REGISTER", 405), ("invite", 501)],
 )
 def test_methods_we_do_not_process(method: str, code: int) -> None:
     wire = Wire()
     refused = only_response(wire.receive(request(method)))
     assert refused.status == code
-    assert refused.headers.values("Allow") == ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"]
+    assert refused.headers.values("Allow") == ALLOW
+
+
+@pytest.mark.parametrize(
+    ("method", "code"),
+    [("INFO", 481), ("UPDATE", 481), ("PRACK", 481), ("NOTIFY", 481), ("REFER", 403)],
+)
+def test_what_belongs_into_a_call_is_refused_outside(method: str, code: int) -> None:
+    wire = Wire()
+    assert wire.statuses(request(method)) == [code]
+    assert wire.clock.getDelayedCalls() == []
 
 
 def test_a_required_extension_is_refused_by_name() -> None:
@@ -42,9 +52,11 @@ def test_a_required_extension_is_refused_by_name() -> None:
         wire.receive(request(body=OFFER, headers=("Require: 100rel, precondition",)))
     )
     assert refused.status == 420
-    assert refused.headers.values("Unsupported") == ["100rel", "precondition"]
+    assert refused.headers.values("Unsupported") == ["precondition"]
     assert wire.calls == []
     assert wire.statuses(request(body=OFFER, cseq=2, headers=("Require:",))) == [100]
+    # An extension counts only where it means something.
+    assert wire.statuses(request("OPTIONS", headers=("Require: 100rel",))) == [420]
 
 
 def test_cancel_is_taken_whatever_it_requires() -> None:
@@ -106,10 +118,13 @@ def test_a_caller_that_accepts_no_session_is_406(accept: str, code: int) -> None
     assert wire.statuses(request(body=OFFER, headers=(f"Accept: {accept}",))) == [code]
 
 
-def test_max_forwards_is_for_proxies() -> None:
+def test_a_call_that_could_go_no_further_is_483_and_a_question_has_arrived() -> None:
     wire = Wire()
     last = request("OPTIONS").replace(b"Max-Forwards: 70", b"Max-Forwards: 0")
     assert wire.statuses(last) == [200]
+    call = request(body=OFFER).replace(b"Max-Forwards: 70", b"Max-Forwards: 0")
+    assert wire.statuses(call) == [483]
+    assert wire.calls == []
 
 
 @pytest.mark.parametrize(
@@ -215,11 +230,12 @@ def test_a_transport_that_fails_otherwise_is_logged_and_no_more() -> None:
     assert [entry["event"] for entry in logs] == ["sip-datagram-failed"]
 
 
-def test_maddr_names_where_the_response_goes() -> None:
-    wire = Wire()
+@pytest.mark.parametrize(("follow", "host"), [(False, PHONE.host), (True, "192.0.2.77")])
+def test_maddr_names_where_the_response_goes_only_if_we_let_it(follow: bool, host: str) -> None:
+    wire = Wire(follow_maddr=follow)
     via = "SIP/2.0/UDP 192.0.2.10:5062;maddr=192.0.2.77;branch=z9hG4bKm"
     wire.agent.datagram_received(request("OPTIONS", via=via), PHONE)
-    assert wire.sent[0][1] == ("192.0.2.77", 5062)
+    assert wire.sent[0][1] == Address(host, 5062)
 
 
 def test_refused_requests_leave_nothing_behind() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from twisted.internet.task import Clock
 
@@ -15,9 +16,22 @@ from ivr.sip import (
     UserAgent,
     parse,
 )
+from ivr.sip.guard import Guard
 
 PHONE = Address("192.0.2.10", 5062)
 LOCAL = Address("192.0.2.1", 5060)
+ALLOW = [
+    "INVITE",
+    "ACK",
+    "CANCEL",
+    "BYE",
+    "OPTIONS",
+    "UPDATE",
+    "PRACK",
+    "INFO",
+    "REFER",
+    "NOTIFY",
+]
 OFFER = b"v=0\r\no=- 1 1 IN IP4 192.0.2.10\r\n"
 ANSWER = b"v=0\r\no=- 2 2 IN IP4 192.0.2.1\r\n"
 
@@ -53,6 +67,10 @@ class Wire:
         *,
         registrar: Callable[[Clock], Registrar] | None = None,
         max_calls: int | None = None,
+        others: tuple[Address, ...] = (),
+        follow_maddr: bool = False,
+        guard: Callable[[Clock], Guard] | None = None,
+        **more: Any,
     ) -> None:
         self.clock = Clock()
         self.sent: list[tuple[bytes, Address]] = []
@@ -67,6 +85,10 @@ class Wire:
             on_call=self._called,
             registrar=registrar(self.clock) if registrar else None,
             max_calls=max_calls,
+            others=others,
+            follow_maddr=follow_maddr,
+            guard=guard(self.clock) if guard else None,
+            **more,
         )
 
     def send(self, data: bytes, to: Address) -> None:
