@@ -21,6 +21,7 @@ from ivr.journey.payment import Debts, PaymentJourney
 from ivr.journey.questions import Questions
 from ivr.journey.voice import Library, Voice
 from ivr.ledger.details import EventDetail
+from ivr.media.info import InfoError, parse_info
 from ivr.media.leg import MediaLeg
 from ivr.media.negotiation import NotAcceptable
 from ivr.media.sdp import SdpError
@@ -58,6 +59,8 @@ class InboundCall:
         self._journal = Journal(around.events, around.now)
         self._language = language
         self._line = TelephoneLine(leg)
+        # A caller whose packets have stopped is gone without a BYE.
+        leg.on_silence = self.hang_up
         self._conversation = Conversation(
             around.clock,
             self._line,
@@ -110,6 +113,14 @@ class InboundCall:
             return self._describe(body)
         except (NotAcceptable, SdpError) as why:
             raise NotAcceptableHereError(str(why)) from None
+
+    def info(self, content_type: str, body: bytes) -> bool:
+        """Take a key that comes by INFO instead of in the media; False for anything else."""
+        try:
+            self._leg.info_key(parse_info(content_type, body))
+        except InfoError:
+            return False
+        return True
 
     def ended(self, end: CallEnd) -> None:
         """Stop listening; a charge that is under way goes on."""

@@ -33,9 +33,11 @@ from ivr.ledger.database import Database, open_database
 from ivr.ledger.debts import Debt
 from ivr.ledger.schema import check_schema
 from ivr.ledger.writer import LedgerWriter
+from ivr.media.key_sources import InBand
 from ivr.media.leg import MediaLeg, MediaNode
 from ivr.media.playout import Playout
 from ivr.media.ports import PortPool
+from ivr.media.security import SrtpPolicy
 from ivr.media.udp import SocketReactor
 from ivr.resources import shipped
 from ivr.settings import Settings
@@ -110,6 +112,9 @@ class Node:
             ports=PortPool(settings.media.first_port, settings.media.last_port),
             host=settings.sip.host,
             public_host=public,
+            in_band=InBand(settings.media.in_band),
+            srtp=SrtpPolicy(settings.media.srtp),
+            silence_after=settings.media.silence_after,
         )
         self._switchboard = Switchboard(
             around,

@@ -101,6 +101,10 @@ class Exchange:
     def in_dialog(self, method: str, cseq: int, **more: Any) -> list[Request | Response]:
         return self.wire.receive(self._in_dialog(method, cseq, **more))
 
+    def info(self, cseq: int, kind: bytes, body: bytes) -> int:
+        told = self._in_dialog("INFO", cseq, body=body).replace(b"application/sdp", kind)
+        return status(self.wire.receive(told)[-1])
+
     def press(self, keys: str) -> None:
         for key in keys:
             self.legs[-1].on_key(KeyPress(key, 0.0, 0.3))
@@ -203,6 +207,20 @@ def test_a_reinvite_that_leaves_the_offer_to_us_is_followed() -> None:
     assert negotiated is not None
     assert negotiated.remote.port == 49180
     exchange.in_dialog("BYE", 3)
+
+
+def test_keys_by_info_are_keys_and_other_bodies_are_refused() -> None:
+    exchange = Exchange(38200)
+    exchange.connect()
+    for cseq, key in enumerate("20261234", 2):
+        body = f"Signal={key}\r\nDuration=160\r\n".encode()
+        assert exchange.info(cseq, b"application/dtmf-relay", body) == 200
+        exchange.listen(1)
+    errors = [e.detail.error for e in exchange.events if e.type is EventType.ENTRY_ERROR]
+    assert errors == ["reference-unknown"]
+    assert exchange.info(20, b"text/plain", b"hello") == 415
+    assert exchange.info(21, b"application/dtmf-relay", b"Signal=Z") == 415
+    exchange.in_dialog("BYE", 22)
 
 
 @pytest.mark.parametrize("keys", ["", "2026", "99999999"])
