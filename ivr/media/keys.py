@@ -1,12 +1,9 @@
-"""A key that was pressed, and where keys come from.
+"""A key that was pressed.
 
 A key may be a digit of a card: it has no `repr`, is never logged and cannot be pickled.
 """
 
-from collections.abc import Sequence
-from typing import NoReturn, Protocol
-
-from ivr.media.rtp import RtpPacket
+from typing import NoReturn
 
 
 class KeyPress:
@@ -31,10 +28,3 @@ class KeyPress:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a key press is never copied nor stored")
-
-
-class KeySource(Protocol):
-    """Finds key presses in received packets. A leg listens to one source at a time."""
-
-    def receive(self, packet: RtpPacket, at: float) -> Sequence[KeyPress]:
-        """Return the presses that begin with this packet, received at `at` seconds."""

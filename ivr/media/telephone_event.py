@@ -116,7 +116,7 @@ class _Event:
 
 
 class TelephoneEvents:
-    """The `KeySource` of one leg, for telephone-event packets. Memory is bounded.
+    """Finds the presses in the telephone-events of one leg. Memory is bounded.
 
     It outlives re-INVITEs: a press that spans one stays one press.
     """

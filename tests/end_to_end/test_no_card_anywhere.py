@@ -6,7 +6,10 @@ What the caller's own phone writes is not searched: it is the caller's.
 import json
 import re
 import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,7 +47,10 @@ async def a_whole_call_leaves_no_card(callers: Path, settings: dict[str, str]) -
         # While it runs, the write-ahead logs hold what was ever written.
         assert (folder / "solde.db-wal").stat().st_size > 0
         check(folder, told)
+        assert spelled(event["data"] | {"": event["type"]} for event in log.events) == []
     check(folder, told)
+    lines = stage.log.read_text().splitlines()
+    assert spelled(json.loads(line) for line in lines if line.startswith("{")) == []
     assert any(f'"last4":"{NUMBER[-4:]}"' in text for text in told), "nothing was searched"
     assert stage.environment["SOLDE_LOG__LEVEL"] == "debug"
 
@@ -118,6 +124,15 @@ def check(folder: Path, told: list[str]) -> None:
         assert found == [], secret
 
 
+def spelled(records: Iterable[dict[str, Any]]) -> list[str]:
+    """Return the fields whose values, one record after the other, spell the number."""
+    values: dict[str, str] = defaultdict(str)
+    for record in records:
+        for name, value in record.items():
+            values[name] += str(value)
+    return [name for name, text in values.items() if NUMBER in text]
+
+
 def rows(path: Path) -> str:
     """Return every value of a SQLite file, one a line."""
     database = sqlite3.connect(path)
@@ -138,6 +153,10 @@ def rows(path: Path) -> str:
 def stands_alone(secret: str, text: str) -> bool:
     """Whether a few digits are in a text, not as part of a longer number, a time or an id."""
     return re.search(rf"(?<![0-9A-Za-z:.]){secret}(?![0-9A-Za-z:])", text) is not None
+
+
+def test_the_search_finds_a_number_told_key_by_key() -> None:
+    assert spelled({"event": "key", "is": key} for key in NUMBER) == ["is"]
 
 
 @pytest.mark.parametrize("form", disguises(NUMBER))

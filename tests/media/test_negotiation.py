@@ -206,6 +206,33 @@ def test_what_cannot_be_served_is_refused_with_its_reason(
     assert refused.value.reason == str(refused.value) != ""
 
 
+FOREIGN = {
+    "G.722": ["9"],
+    "G.722, mapped": ["9", "a=rtpmap:9 G722/8000"],
+    "G.722 under a number of its own": ["98", "a=rtpmap:98 G722/8000"],
+    "G.729": ["18"],
+    "GSM": ["3"],
+    "Opus": ["96", "a=rtpmap:96 opus/48000/2"],
+    "AMR-WB": ["96", "a=rtpmap:96 AMR-WB/16000"],
+    "PCMA at 16 kHz": ["96", "a=rtpmap:96 PCMA/16000"],
+    "PCMA in stereo": ["96", "a=rtpmap:96 PCMA/8000/2"],
+    "PCMA's number for another codec": ["8", "a=rtpmap:8 G722/8000"],
+}
+
+
+@pytest.mark.parametrize("formats", FOREIGN.values(), ids=FOREIGN)
+def test_codecs_we_do_not_speak_are_refused_alone_and_passed_over_in_company(
+    formats: list[str],
+) -> None:
+    number, *mapping = formats
+    with pytest.raises(NotAcceptable, match="PCMA or PCMU is needed") as refused:
+        answered(f"m=audio 4000 RTP/AVP {number} 101", *mapping)
+    assert refused.value.warning == 305
+    text, negotiated = answered(f"m=audio 4000 RTP/AVP {number} 0", *mapping)
+    assert "m=audio 20000 RTP/AVP 0\r\n" in text
+    assert (negotiated.codec, negotiated.receive_audio) == (Codec.PCMU, 0)
+
+
 def test_an_audio_line_without_an_address_is_malformed() -> None:
     offer = parse(b"v=0\no=- 7 7 IN IP4 192.0.2.10\nm=audio 4 RTP/AVP 8\n")
     with pytest.raises(SdpError, match="c="):

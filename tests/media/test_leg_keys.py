@@ -1,0 +1,217 @@
+"""A leg's keys in the audio and by INFO, on real sockets, with the filter in the kernel."""
+
+import pytest
+from structlog.testing import capture_logs
+
+from ivr.media.g711 import Codec, encode
+from ivr.media.info import InfoKey, parse_info
+from ivr.media.key_sources import InBand
+from ivr.media.keys import KeyPress
+from ivr.media.leg import MediaLeg, MediaNode
+from ivr.media.rtp import RtpPacket, unpack
+from tests.media.harness import ManualReactor, Phone, keys, run
+from tests.media.sound import Sound, joined, silence, tone
+
+WITHOUT_EVENTS = (b"a=rtpmap:101 telephone-event/8000", b"a=x")
+
+
+def without_events(offer: bytes) -> bytes:
+    return offer.replace(*WITHOUT_EVENTS)
+
+
+class Talker:
+    """Sends sound from a phone to a leg, a packet every 20 ms, and lets the leg read."""
+
+    def __init__(self, phone: Phone, reactor: ManualReactor) -> None:
+        self._phone = phone
+        self._reactor = reactor
+        self._sequence = 5000
+
+    def say(self, sound: Sound, port: int, codec: Codec = Codec.PCMA) -> None:
+        octets = encode(codec, sound.astype("int16"))
+        for at in range(0, len(octets), 160):
+            packet = RtpPacket(
+                codec.payload_type,
+                self._sequence,
+                160 * self._sequence,
+                5,
+                octets[at : at + 160],
+            )
+            self._sequence += 1
+            self._phone.send(packet.pack(), port)
+            self._reactor.read(2)
+            run(self._reactor, 0.02)
+
+
+@pytest.fixture
+def talker(phone: Phone, reactor: ManualReactor) -> Talker:
+    return Talker(phone, reactor)
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """The datagrams that came through the kernel's filter."""
+    passed: list[bytes] = []
+
+    def watch(datagram: bytes) -> RtpPacket | None:
+        passed.append(datagram)
+        return unpack(datagram)
+
+    monkeypatch.setattr("ivr.media.leg.unpack", watch)
+    return passed
+
+
+def typed(keys: str) -> Sound:
+    return joined(silence(60), *[joined(tone(key, 60), silence(60)) for key in keys])
+
+
+def test_a_far_end_without_events_is_heard_by_its_tones(
+    leg: MediaLeg, phone: Phone, talker: Talker
+) -> None:
+    pressed = keys(leg)
+    leg.answer(without_events(phone.offer()))
+    talker.say(typed("4970#"), leg.port)
+    talker.say(silence(100), leg.port)
+    assert pressed == list("4970#")
+
+
+def test_a_far_end_that_negotiates_events_and_sends_tones_is_heard(
+    leg: MediaLeg, phone: Phone, talker: Talker
+) -> None:
+    pressed = keys(leg)
+    leg.answer(phone.offer())
+    talker.say(typed("4970#"), leg.port)
+    talker.say(silence(300), leg.port)
+    assert pressed == list("4970#")
+
+
+def test_after_the_first_event_the_kernel_drops_the_audio(
+    leg: MediaLeg, phone: Phone, talker: Talker, reactor: ManualReactor, seen: list[bytes]
+) -> None:
+    pressed = keys(leg)
+    leg.answer(phone.offer())
+    talker.say(silence(200), leg.port)
+    assert len(seen) == 10
+    phone.press("1", leg.port)
+    reactor.read()
+    seen.clear()
+    talker.say(typed("999"), leg.port)
+    talker.say(silence(1000), leg.port)
+    assert len(seen) <= 2
+    assert pressed == ["1"]
+
+
+def test_after_an_info_too(
+    leg: MediaLeg, phone: Phone, talker: Talker, seen: list[bytes]
+) -> None:
+    pressed = keys(leg)
+    leg.answer(phone.offer())
+    talker.say(silence(20), leg.port)
+    leg.info_key(parse_info("application/dtmf-relay", b"Signal=3\r\nDuration=160\r\n"))
+    seen.clear()
+    talker.say(typed("999"), leg.port)
+    assert len(seen) <= 1
+    assert pressed == ["3"]
+
+
+def test_where_listening_is_off_the_first_packet_shuts_the_audio_out(
+    node: MediaNode, phone: Phone, talker: Talker, seen: list[bytes]
+) -> None:
+    leg = MediaLeg(node, in_band=InBand.OFF)
+    pressed = keys(leg)
+    leg.answer(phone.offer())
+    talker.say(typed("99"), leg.port)
+    assert len(seen) <= 2
+    assert pressed == []
+    leg.close()
+
+
+def test_where_it_is_on_the_audio_keeps_coming(
+    reactor: ManualReactor, node: MediaNode, phone: Phone, talker: Talker, seen: list[bytes]
+) -> None:
+    listening = MediaNode(
+        reactor, node.playout, node.ports, node.host, node.public_host, in_band=InBand.ON
+    )
+    leg = MediaLeg(listening)
+    pressed = keys(leg)
+    leg.answer(phone.offer())
+    phone.press("1", leg.port)
+    reactor.read()
+    run(reactor, 1.0)
+    seen.clear()
+    talker.say(typed("99"), leg.port)
+    talker.say(silence(300), leg.port)
+    assert len(seen) == 30
+    assert pressed == ["1", "9", "9"]
+    leg.close()
+
+
+def test_a_renegotiation_without_events_lets_the_audio_in_again(
+    leg: MediaLeg, phone: Phone, talker: Talker, reactor: ManualReactor
+) -> None:
+    pressed = keys(leg)
+    leg.answer(phone.offer())
+    phone.press("1", leg.port)
+    reactor.read()
+    leg.answer(without_events(phone.offer()))
+    talker.say(typed("27"), leg.port)
+    talker.say(silence(100), leg.port)
+    assert pressed == ["1", "2", "7"]
+
+
+def test_a_change_to_the_other_law_is_followed(
+    leg: MediaLeg, phone: Phone, talker: Talker
+) -> None:
+    pressed = keys(leg)
+    leg.answer(without_events(phone.offer()))
+    talker.say(typed("12"), leg.port)
+    leg.answer(without_events(phone.offer()).replace(b"AVP 8", b"AVP 0"))
+    talker.say(typed("34"), leg.port, Codec.PCMU)
+    talker.say(silence(100), leg.port, Codec.PCMU)
+    assert pressed == list("1234")
+
+
+def test_a_tone_that_spans_a_reinvite_is_one_key(
+    leg: MediaLeg, phone: Phone, talker: Talker
+) -> None:
+    pressed = keys(leg)
+    leg.answer(without_events(phone.offer()))
+    sound = joined(silence(40), tone("6", 200), silence(100))
+    talker.say(sound[:800], leg.port)
+    leg.answer(without_events(phone.offer()))
+    talker.say(sound[800:], leg.port)
+    assert pressed == ["6"]
+
+
+def test_what_a_listener_raises_at_a_tone_goes_no_further_and_shows_no_key(
+    leg: MediaLeg, phone: Phone, talker: Talker
+) -> None:
+    heard: list[str] = []
+
+    def fail(press: KeyPress) -> None:
+        heard.append(press.key)
+        raise KeyError(press.key)
+
+    leg.on_key = fail
+    leg.answer(without_events(phone.offer()))
+    with capture_logs() as logs:
+        talker.say(typed("67"), leg.port)
+        talker.say(silence(100), leg.port)
+        leg.info_key(InfoKey("8", None))
+    assert heard == ["6", "7", "8"]
+    assert [log["event"] for log in logs] == ["media.on_key_failed"] * 3
+    for log in logs:
+        assert set(log) == {"event", "log_level", "port", "error", "place"}
+
+
+def test_a_closed_leg_hears_neither_tones_nor_infos_and_leaves_no_timer(
+    node: MediaNode, phone: Phone, talker: Talker, reactor: ManualReactor
+) -> None:
+    leg = MediaLeg(node)
+    pressed = keys(leg)
+    leg.answer(phone.offer())
+    talker.say(joined(silence(40), tone("1", 60), silence(20)), leg.port)
+    leg.close()
+    leg.info_key(InfoKey("2", None))
+    assert reactor.calls == []
+    assert pressed == []
