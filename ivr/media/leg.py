@@ -21,6 +21,8 @@ from ivr.media.reports import Quality
 from ivr.media.rtp import RtpPacket
 from ivr.media.sdp import Description, parse, render
 from ivr.media.security import Refusals, SrtpPolicy
+from ivr.media.shield import ShieldBank
+from ivr.media.tap import Tap
 from ivr.media.udp import SocketReactor
 from ivr.media.wire import Wire
 
@@ -49,10 +51,12 @@ class MediaNode:
     srtp: SrtpPolicy = SrtpPolicy.OFF
     silence_after: float = 60.0
     tones: ToneBank = field(init=False)
+    shields: ShieldBank = field(init=False)
 
     def __post_init__(self) -> None:
-        """Open the bank that hears the tones of all legs."""
+        """Open the banks that hear the tones of all legs, and keep them from others."""
         object.__setattr__(self, "tones", ToneBank(self.reactor))
+        object.__setattr__(self, "shields", ShieldBank(self.reactor))
 
 
 def _ignore(_press: KeyPress) -> None:
@@ -75,6 +79,7 @@ class MediaLeg:
         "_ours",
         "_playback",
         "_stream",
+        "_tap",
         "_wire",
         "on_key",
     )
@@ -102,6 +107,7 @@ class MediaLeg:
         self._offered: Description | None = None
         self._playback: Playback | None = None
         self._stream = AudioStream(_unsent)
+        self._tap: Tap | None = None
         self._wire = Wire(
             node.reactor,
             node.ports,
@@ -113,6 +119,11 @@ class MediaLeg:
         )
         ours = Address(public_host, self._wire.port)
         self._ours = OurSide(ours, randbits(31), srtp or node.srtp)
+
+    @property
+    def node(self) -> MediaNode:
+        """What this leg shares with others."""
+        return self._node
 
     @property
     def port(self) -> int:
@@ -204,10 +215,27 @@ class MediaLeg:
 
         It is told to `on_key`, unless the same press has come by another way.
         """
-        needed_audio = self._keys.needs_audio
+        needed_audio = self._needs_audio
         self._keys.info(key)
-        if needed_audio and not self._keys.needs_audio:
+        if needed_audio and not self._needs_audio:
             self._wire.listen(needs_audio=False)
+
+    def join(self, tap: Tap | None) -> None:
+        """Hand what is received to `tap`, and send what it gives; None for silence again.
+
+        What is played is heard in its place. Raise `MediaStateError` when the leg is
+        closed or joined already.
+        """
+        if tap is not None:
+            self._check_open()
+            if self._tap is not None:
+                raise MediaStateError("the leg is joined to another")
+        self._tap = self._stream.source = tap
+        if self._closed or self._negotiated is None:
+            return
+        self._wire.listen(needs_audio=self._needs_audio)
+        if tap is not None:
+            tap.followed(self._negotiated)
 
     def close(self) -> None:
         """Stop everything and free the port. Idempotent."""
@@ -215,10 +243,16 @@ class MediaLeg:
             return
         self._closed = True
         self.on_key = _ignore
+        if self._tap is not None:
+            self._tap.closed()
         self._keys.close()
         self._node.playout.remove(self._stream)
         self._wire.close()
         self.stop()
+
+    @property
+    def _needs_audio(self) -> bool:
+        return self._tap is not None or self._keys.needs_audio
 
     def _check_open(self) -> None:
         if self._closed:
@@ -228,10 +262,13 @@ class MediaLeg:
         now = self._node.reactor.seconds()
         before, self._negotiated = self._negotiated, negotiated
         self._keys.follow(negotiated.codec, events_negotiated=bool(negotiated.event_types))
-        self._wire.follow(negotiated, needs_audio=self._keys.needs_audio)
+        self._wire.follow(negotiated, needs_audio=self._needs_audio)
         if negotiated.security is None and self._ours.srtp is not SrtpPolicy.OFF:
             _log.info("media.in_the_clear", port=self.port)
         self._stream.use(negotiated.codec, negotiated.send_audio)
+        self._stream.event_type = negotiated.send_event
+        if self._tap is not None:
+            self._tap.followed(negotiated)
         was_sending = before is not None and before.sends
         if negotiated.sends and not was_sending:
             self._stream.resume(now)
@@ -243,13 +280,20 @@ class MediaLeg:
     def _hear(self, packet: RtpPacket, is_event: bool, at: float) -> None:
         if not is_event:
             self._keys.audio(packet, at)
+            if self._tap is not None:
+                self._tap.audio(packet)
             return
-        needed_audio = self._keys.needs_audio
+        needed_audio = self._needs_audio
         self._keys.event(packet, at)
-        if needed_audio and not self._keys.needs_audio:
+        if needed_audio and not self._needs_audio:
             self._wire.listen(needs_audio=False)
+        # Last, so that a shield that this key raised keeps the key from the other leg.
+        if self._tap is not None:
+            self._tap.events(packet)
 
     def _deliver(self, press: KeyPress) -> None:
+        if self._tap is not None:
+            self._tap.key(press.at)
         try:
             self.on_key(press)
         except Exception as error:  # noqa: BLE001 - nothing may reach the reactor

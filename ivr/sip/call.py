@@ -215,35 +215,32 @@ class IncomingCall(Session):
         if body is None or self._reliable is None:
             return Reply(481)
         transaction = begin()
-        answer = self._described_early(prack, body)
+        answers = bool(body) and not self.offer  # what we sent was an offer
+        self._settled = self._settled or bool(body)
+        answer: bytes | Reply = b""
+        if prack.body and not answers:
+            answer = self._negotiate(prack.body) if self._settled else Reply(488)
         if isinstance(answer, Reply):
             transaction.respond(answer.status, headers=answer.headers)
         else:
             transaction.respond(200, headers=description(answer), body=answer)
+            self.described(answer, prack.body)
+        if body:
+            listener: object = self.handler
+            if isinstance(listener, EarlyHandler):
+                told = prack.body if answers else b""
+                self._tell("prack", listener.progress_acknowledged, told)
+        self._after_prack()
+        return None
+
+    def _after_prack(self) -> None:
+        """Do what waited for it."""
         if self._transaction is not None and self._reliable is not None:
             if self._held is None:
                 self._reliable.go_on()
             elif not self._reliable.describes:
                 self._answer(self._transaction, self._held)
         self._go_on()
-        return None
-
-    def _described_early(self, prack: Request, sent: bytes) -> bytes | Reply:
-        """Take what a PRACK describes, after a response with the body `sent`."""
-        offered = bool(sent) and not self.offer
-        if sent:
-            self._settled = True
-            self.described(b"", prack.body if offered else b"")
-            listener: object = self.handler
-            if isinstance(listener, EarlyHandler):
-                told = prack.body if offered else b""
-                self._tell("prack", listener.progress_acknowledged, told)
-        if offered or not prack.body:
-            return b""
-        answer = self._negotiate(prack.body) if self._settled else Reply(488)
-        if isinstance(answer, bytes):
-            self.described(answer, prack.body)
-        return answer
 
     def _answer(self, transaction: ServerTransaction, body: bytes) -> None:
         self._phase = Phase.ANSWERED

@@ -121,9 +121,12 @@ class Referral:
             self._expiry.cancel()
         self._expiry = None
 
-    def take_notify(self, notify: Request) -> Reply:  # noqa: ARG002 - whatever it says
+    def take_notify(
+        self,
+        notify: Request,  # noqa: ARG002 - whatever it says
+    ) -> tuple[Reply, Callable[[], object]]:
         """Refuse a NOTIFY: it is us who tell."""
-        return Reply(481)
+        return Reply(481), _nothing
 
     def _left(self) -> int:
         return max(1, round(self._ends_at - self._host.clock.seconds()))
@@ -168,6 +171,10 @@ class Referral:
     def _release(self) -> None:
         self.shut_down()
         self._host.release(self)
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def referred(

@@ -1,6 +1,6 @@
 """What a session needs of its user agent."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from ivr.clock import Clock
@@ -23,8 +23,11 @@ class Usage(Protocol):
     def dialog(self) -> Dialog:
         """The dialog it uses."""
 
-    def take_notify(self, notify: Request) -> Reply:
-        """Take a NOTIFY of the dialog; 481 when it is none of this usage."""
+    def take_notify(self, notify: Request) -> tuple[Reply, Callable[[], object]]:
+        """Take a NOTIFY of the dialog; 481 when it is none of this usage.
+
+        Return what to do once it is answered, too. Raise MalformedMessageError.
+        """
 
     def shut_down(self) -> None:
         """End at once."""

@@ -227,16 +227,14 @@ class Sessions:
     def _notified(
         self, usages: Iterable[Usage], notify: Request, responder: Responder
     ) -> Reply | None:
-        reply = Reply(481)
         for usage in tuple(usages):
-            reply = usage.take_notify(notify)
+            reply, then = usage.take_notify(notify)
             if reply.status != 481:
-                break
-        else:
-            return reply
-        transaction = self._servers.begin(notify, responder, "")
-        transaction.respond(reply.status, reason=reply.reason, headers=reply.headers)
-        return None
+                transaction = self._servers.begin(notify, responder, "")
+                transaction.respond(reply.status, reason=reply.reason, headers=reply.headers)
+                then()
+                return None
+        return Reply(481)
 
     def _ring_again(self, dialog: DialogId) -> None:
         session = self._by_dialog.get(dialog)

@@ -10,6 +10,7 @@ A NOTIFY may overtake the 202.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 import structlog
 from twisted.internet.defer import Deferred
@@ -103,34 +104,34 @@ class Transfer:
         """Give up at once."""
         self._finish(TransferResult(TransferEnd.TIMED_OUT))
 
-    def take_notify(self, notify: Request) -> Reply:
-        """Take a NOTIFY inside the dialog; return the answer. Raise MalformedMessageError."""
+    def take_notify(self, notify: Request) -> tuple[Reply, Callable[[], object]]:
+        """Take a NOTIFY inside the dialog: the answer, and what it tells us."""
         event, _, params = notify.headers.get("Event").partition(";")
         if event.strip(" \t").lower() != "refer":
-            return Reply(489)
+            return Reply(489), _nothing
         number = params.strip(" \t").lower().removeprefix("id=")
         if number.isdigit() and int(number[:10]) < self._first_cseq:
-            return Reply(481)
-        self._told_once = True
-        state = notify.headers.get("Subscription-State").partition(";")[0].strip(" \t").lower()
+            return Reply(481), _nothing
+        told: tuple[int, str] | None = None
         if notify.body:
             if media_type(notify.headers.get("Content-Type", TYPE)) != TYPE:
-                return Reply(415, (("Accept", TYPE),))
-            self._told(*parse_sipfrag(notify.body))
-        if state == "terminated":
-            self._finish(TransferResult(TransferEnd.UNTOLD))
-        return Reply(200)
+                return Reply(415, (("Accept", TYPE),)), _nothing
+            told = parse_sipfrag(notify.body)
+        self._told_once = True
+        state = notify.headers.get("Subscription-State").partition(";")[0].strip(" \t").lower()
+        return Reply(200), partial(self._told, told, over=state == "terminated")
 
     # Inside:
 
-    def _told(self, status: int, reason: str) -> None:
-        if status >= 200:
-            good = status < 300
-            end = TransferEnd.SUCCEEDED if good else TransferEnd.FAILED
-            self._finish(TransferResult(end, status, reason))
-        elif self._on_progress is not None and self.running:
+    def _told(self, told: tuple[int, str] | None, *, over: bool) -> None:
+        if told is not None and told[0] >= 200:
+            end = TransferEnd.SUCCEEDED if told[0] < 300 else TransferEnd.FAILED
+            self._finish(TransferResult(end, *told))
+        elif over:
+            self._finish(TransferResult(TransferEnd.UNTOLD))
+        elif told is not None and self._on_progress is not None and self.running:
             try:
-                self._on_progress(status, reason)
+                self._on_progress(*told)
             except Exception:
                 log.exception("call-handler-failed", at="transfer")
 
@@ -155,6 +156,10 @@ class Transfer:
         self._timer = None
         self._host.release(self)
         self._result.callback(result)
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 def checked(target: str) -> str:

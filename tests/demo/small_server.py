@@ -10,8 +10,10 @@ from twisted.internet import reactor as _reactor
 from ivr.media.clips import Clip
 from ivr.media.keys import KeyPress
 from ivr.media.leg import MediaLeg, MediaNode
+from ivr.media.negotiation import NotAcceptable
 from ivr.media.playout import Playout
 from ivr.media.ports import PortPool
+from ivr.media.security import SrtpPolicy
 from ivr.sip import Address, CallEnd, IncomingCall, Registrar, UserAgent, listen
 
 reactor: Any = _reactor
@@ -33,17 +35,32 @@ a=fmtp:{event_type} 0-15\r
 class AnsweredCall:
     """A call that is answered at once; keeps the keys that come and how it ended."""
 
-    def __init__(self, call: IncomingCall, node: MediaNode) -> None:
+    def __init__(
+        self,
+        call: IncomingCall,
+        node: MediaNode,
+        srtp: SrtpPolicy = SrtpPolicy.OFF,
+        divert: Callable[[MediaLeg, bytes], bytes] = lambda _, answer: answer,
+    ) -> None:
+        """`divert` may change where the answer says that the leg's packets go.
+
+        Raise `NotAcceptable` when the offer is not.
+        """
         self.call = call
         self.keys = ""
         self.confirmed = asyncio.Event()
         self._end: asyncio.Future[CallEnd] = asyncio.get_running_loop().create_future()
         self._pressed = asyncio.Event()
-        self.leg = MediaLeg(node, call.source.host)
+        self.leg = MediaLeg(node, call.source.host, srtp=srtp)
         self.leg.on_key = self._take
+        try:
+            answer = divert(self.leg, self.leg.answer(call.offer))
+        except NotAcceptable:
+            self.leg.close()
+            raise
         call.handler = self
         call.ring()
-        call.answer(self.leg.answer(call.offer))
+        call.answer(answer)
 
     def _take(self, press: KeyPress) -> None:
         self.keys += press.key
@@ -112,6 +129,8 @@ class SmallServer:
     def __init__(self, **users: str) -> None:
         self.calls: asyncio.Queue[AnsweredCall] = asyncio.Queue()
         self.on_call: Callable[[IncomingCall], object] = self._answer
+        self.srtp = SrtpPolicy.OFF
+        self.divert: Callable[[MediaLeg, bytes], bytes] = lambda _, answer: answer
         self._node = MediaNode(
             reactor, Playout(reactor), PortPool(41000, 41998), "127.0.0.1", "127.0.0.1"
         )
@@ -127,7 +146,12 @@ class SmallServer:
         transport.received = self.agent.datagram_received
 
     def _answer(self, call: IncomingCall) -> None:
-        self.calls.put_nowait(AnsweredCall(call, self._node))
+        try:
+            answered = AnsweredCall(call, self._node, self.srtp, self.divert)
+        except NotAcceptable:
+            call.reject(488)
+        else:
+            self.calls.put_nowait(answered)
 
     @property
     def target(self) -> str:

@@ -39,6 +39,8 @@ module_path {modules}
 module aubridge.so
 module aufile.so
 module g711.so
+module srtp.so
+rtcp_mux yes
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{control_port}
@@ -78,11 +80,13 @@ class Baresip:
         codecs: str = "pcma,pcmu",
         transport: str = "udp",
         ca: Path | None = None,
+        encryption: str = "",
     ) -> Self:
         """Start baresip as `user` of `server` ("host:port"), configured in `directory`.
 
         With `register`, return when it has registered. `ca` are the authorities that it
-        believes over TLS.
+        believes over TLS. `encryption` of media is `srtp` (offered), `srtp-mand` (or no
+        call) or none.
         """
         control_port = _write_config(directory, ca)
         log = directory / "baresip.log"
@@ -105,7 +109,7 @@ class Baresip:
         baresip._server = server
         baresip._transport = transport
         try:
-            await baresip._create_user(user, password, codecs, register=register)
+            await baresip._create_user(user, password, codecs, encryption, register=register)
         except BaseException:
             await baresip.close()
             raise
@@ -171,7 +175,7 @@ class Baresip:
             await self._process.wait()
 
     async def _create_user(
-        self, user: str, password: str, codecs: str, *, register: bool
+        self, user: str, password: str, codecs: str, encryption: str, *, register: bool
     ) -> None:
         """Make the user agent; with `register`, wait until it has registered.
 
@@ -180,7 +184,8 @@ class Baresip:
         await self._command(
             "uanew",
             f"<sip:{user}@{self._server};transport={self._transport}>;auth_pass={password}"
-            f";regint={_REGISTER_SECONDS if register else 0};audio_codecs={codecs}",
+            f";regint={_REGISTER_SECONDS if register else 0};audio_codecs={codecs}"
+            + (f";mediaenc={encryption}" if encryption else ""),
         )
         if register:
             event = await self.wait_for("REGISTER_OK", "REGISTER_FAIL")

@@ -199,7 +199,10 @@ def test_a_prack_may_bring_another_offer() -> None:
         MORE,
         "application/sdp",
     )
-    assert ringing.handler.heard[-1] == ("renegotiated", OFFER)
+    assert ringing.handler.heard == [
+        ("renegotiated", OFFER),
+        ("progress acknowledged", b""),
+    ]
 
 
 def test_an_offer_in_a_prack_before_the_first_was_answered_is_488() -> None:
