@@ -110,7 +110,7 @@ def test_a_named_address_gets_the_reports_until_they_come_from_another(
 ) -> None:
     leg.answer(phone.offer(f"a=rtcp:{other.port} IN IP4 127.0.0.1"))
     run(reactor, 4.0)
-    assert len(received(other)) == 1
+    assert received(other)
     natted = Phone()
     with natted.socket:
         natted.send(about(leg, 0), leg.port + 1)

@@ -57,7 +57,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         passed.append(datagram)
         return unpack(datagram)
 
-    monkeypatch.setattr("ivr.media.leg.unpack", watch)
+    monkeypatch.setattr("ivr.media.wire.unpack", watch)
     return passed
 
 
