@@ -1,6 +1,7 @@
 """IPv6, packets longer or shorter than ours, and a codec that we do not speak."""
 
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -51,13 +52,14 @@ def test_a_whole_call_over_ipv6(node6: MediaNode, reactor: ManualReactor) -> Non
             run(reactor, 4.0)
             assert pressed[-1] == "7"
             assert len(moved.packets()) == 200
-        packets = unpack(reports.recv(2048))
-        assert packets is not None
-        assert isinstance(packets[0], Report)
         leg.close()
-        packets = unpack(reports.recv(2048))
-        assert packets is not None
-        assert isinstance(packets[-1], Goodbye)
+        received = []
+        with suppress(BlockingIOError):
+            while True:
+                received.append(unpack(reports.recv(2048)) or ())
+        assert len(received) >= 2
+        assert all(isinstance(packets[0], Report) for packets in received)
+        assert isinstance(received[-1][-1], Goodbye)
 
 
 def test_an_encrypted_call_over_ipv6(node6: MediaNode, reactor: ManualReactor) -> None:
