@@ -14,6 +14,7 @@ from ivr.media.rtp import RtpPacket
 from ivr.media.shield import Shield, ShieldBank, ShieldMode
 from ivr.media.tone_gate import DELAY, ToneGate
 from ivr.media.tone_suspicion import SPAN, suspicious
+from tests.media import shield_attack
 from tests.media.harness import run
 from tests.media.shield_attack import attack, bound, detected, features, guessed, residue
 from tests.media.shield_lines import KEYS, backgrounds, hear, presses, unshielded
@@ -43,10 +44,11 @@ def test_the_attacks_find_every_key_without_a_shield() -> None:
     share, tried = guessed([features(made, each) for each in heard])
     assert share > 0.8 > bound(tried)
     assert sum(map(detected, heard)) > 60
-    with (
-        mock.patch.object(tone_gate, "suspicious", lambda w: np.zeros(w.shape[:-1], np.bool_)),
-        mock.patch.object(tone_gate, "_FILTER", np.eye(448, FRAME, -144, np.float32)),
-    ):
+    trusting = mock.patch.object(
+        shield_attack, "suspicious", lambda each: np.zeros(each.shape[:-1], np.bool_)
+    )
+    passing = mock.patch.object(tone_gate, "_FILTER", np.eye(448, FRAME, -144, np.float32))
+    with trusting, passing:
         assert residue(made, "5", sounds).at_keys.min() > -40
 
 
@@ -217,3 +219,15 @@ def test_after_a_standstill_the_beat_goes_on() -> None:
     rig.clock.advance(10.0)
     rig.shield.key(rig.clock.seconds())
     assert len(masks(rig.hear(1000))) == 1
+
+
+def test_what_a_beat_raises_is_silence_and_the_next_goes_on() -> None:
+    rig = Rig()
+    rig.hear(100)
+    with (
+        mock.patch.object(rig.buffer, "codec", "none"),
+        pytest.raises(KeyError),
+    ):
+        rig.hear(20)
+    rig.shield.key(0.2)
+    assert len(masks(rig.hear(800))) == 1
