@@ -3,7 +3,11 @@
 Transports ◄─► UserAgent ◄─► Sessions ◄─► IncomingCall, a Session ◄─► CallHandler
                │                          │                     (the application's)
                │                          ├── Dialog: tags, sequence numbers, routes
-               │                          └── Acceptance: the 200 until its ACK
+               │                          ├── Acceptance: the 200 until its ACK
+               │                          ├── ReliableResponses: 180, 183 until their PRACK
+               │                          ├── Change: a re-INVITE or an UPDATE of ours
+               │                          ├── SessionTimer: who refreshes, and when it ends
+               │                          └── Transfer, Referral: REFER of ours, of theirs
                ├── Outbound ◄─► OutgoingCall, a Session ◄─► OutgoingHandler
                │      ├── Attempt: one INVITE to one target, forks, CANCEL
                │      ├── Resolver, Targets: where it goes, and where next
@@ -21,6 +25,7 @@ looks into.
 from ivr.sip.access import AccessList
 from ivr.sip.address import Address, DatagramSender, Transport
 from ivr.sip.call import IncomingCall
+from ivr.sip.call_details import CallDetails, Diversion, History
 from ivr.sip.connection import StreamLimits
 from ivr.sip.digest_client import Credentials
 from ivr.sip.errors import (
@@ -28,11 +33,19 @@ from ivr.sip.errors import (
     MalformedMessageError,
     NameServiceError,
     NotAcceptableHereError,
+    RequestRefusedError,
     SipError,
     TlsFileError,
 )
 from ivr.sip.guard import Guard, Policy, Treatment
-from ivr.sip.handler import CallEnd, CallHandler
+from ivr.sip.handler import (
+    CallEnd,
+    CallHandler,
+    EarlyHandler,
+    InfoHandler,
+    RefreshHandler,
+    TransferHandler,
+)
 from ivr.sip.headers import Headers
 from ivr.sip.line import Line
 from ivr.sip.message import CSeq, Request, Response
@@ -43,16 +56,21 @@ from ivr.sip.outgoing import OutgoingCall
 from ivr.sip.outgoing_handler import OutgoingHandler
 from ivr.sip.overload import LagMeter
 from ivr.sip.parser import parse
+from ivr.sip.referral import Referral
 from ivr.sip.registrar import Binding, Registrar
 from ivr.sip.registration import Registered, RegistrationStatus
+from ivr.sip.replaces import Replaces
 from ivr.sip.resolution import Resolver
 from ivr.sip.session import Session
+from ivr.sip.session_timer import TimerPolicy
+from ivr.sip.transfer import TransferEnd, TransferResult
 from ivr.sip.transports import Transports
 from ivr.sip.trunk import SrtpPolicy, Trunk
 from ivr.sip.twisted_names import TwistedNames, name_servers
 from ivr.sip.ua import UserAgent
 from ivr.sip.udp import UdpTransport, listen
 from ivr.sip.uri import Uri, parse_uri
+from ivr.sip.user_to_user import UserToUser
 from ivr.sip.watch import LineState, LineStatus
 
 __all__ = [
@@ -61,14 +79,19 @@ __all__ = [
     "Binding",
     "CSeq",
     "CachedNames",
+    "CallDetails",
     "CallEnd",
     "CallHandler",
     "CallStateError",
     "Credentials",
     "DatagramSender",
+    "Diversion",
+    "EarlyHandler",
     "Guard",
     "Headers",
+    "History",
     "IncomingCall",
+    "InfoHandler",
     "LagMeter",
     "Line",
     "LineState",
@@ -82,17 +105,25 @@ __all__ = [
     "OutgoingCall",
     "OutgoingHandler",
     "Policy",
+    "Referral",
+    "RefreshHandler",
     "Registered",
     "Registrar",
     "RegistrationStatus",
+    "Replaces",
     "Request",
+    "RequestRefusedError",
     "Resolver",
     "Response",
     "Session",
     "SipError",
     "SrtpPolicy",
     "StreamLimits",
+    "TimerPolicy",
     "TlsFileError",
+    "TransferEnd",
+    "TransferHandler",
+    "TransferResult",
     "Transport",
     "Transports",
     "Treatment",
@@ -101,6 +132,7 @@ __all__ = [
     "UdpTransport",
     "Uri",
     "UserAgent",
+    "UserToUser",
     "listen",
     "name_servers",
     "parse",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ivr.sip.grammar import quote
+from ivr.sip.grammar import quote, to_int
 from ivr.sip.message import VERSION, Request
 from ivr.sip.statuses import KNOWN_METHODS
 from ivr.sip.uri import SIP_SCHEMES
@@ -53,7 +53,11 @@ def inspect(request: Request, allowed: Sequence[str]) -> Reply | None:
         unknown = [one for one in request.headers.values("Require") if not _known(one, request)]
         if unknown:
             return Reply(420, (("Unsupported", ", ".join(unknown)),))
-    if request.method == "INVITE" and request.headers.get("Max-Forwards") == "0":
+    if (
+        request.method == "INVITE"
+        and not request.to.tag
+        and to_int(request.headers.get("Max-Forwards"), 2**31) == 0
+    ):
         # RFC 7332 §4: a call may be led on by us, so that here its way is too long.
         # Any other request has arrived and needs no further hop (RFC 3261 §8.1.1.6, §11).
         return Reply(483)

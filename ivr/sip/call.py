@@ -62,7 +62,7 @@ class IncomingCall(Session):
         self.replaces = replaces
         self._transaction: ServerTransaction | None = transaction
         self._reliable: ReliableResponses | None = None
-        self._rings = False
+        self._rings = 0  # the last provisional status
         self._settled = False
         self._held: bytes | None = None
         self._learn(request)
@@ -172,7 +172,8 @@ class IncomingCall(Session):
         if self._reliable is None:
             self._transaction.repeat()
         elif self._held is None:
-            self._reliable.send(180, self._host.session_headers(self.request), b"")
+            lines = self._host.session_headers(self.request)
+            self._reliable.send(self._rings, lines, b"")
         return True
 
     def process(self, request: Request, source: Address, begin: Begin) -> Reply | None:
@@ -194,8 +195,8 @@ class IncomingCall(Session):
         if transaction is None:
             return
         if not self._rings:
-            self._rings = True
             self._host.rings(self.dialog.id)
+        self._rings = status
         lines = (*self._host.session_headers(self.request), *description(body))
         headers = self.request.headers
         can = bool(body) and OPTION in headers.values("Supported")

@@ -109,8 +109,9 @@ class Change:
         self._invite: Request | None = None
         self._back_off: DelayedCall | None = None
         credentials = session.dialog.credentials
+        # Challenges to an UPDATE are answered by `DialogClient.ask`.
         self._exchange: DigestExchange | None = (
-            None if credentials is None else credentials.exchange()
+            None if credentials is None or method == "UPDATE" else credentials.exchange()
         )
 
     @property

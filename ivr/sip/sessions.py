@@ -25,6 +25,8 @@ from ivr.sip.timers import Lingering
 
 log = structlog.get_logger()
 
+MAX_USAGES = 8
+"""Subscriptions in one dialog at once: more REFERs are refused."""
 RING_AGAIN = 60.0
 """Seconds between two 180, so that proxies do not give the call up (§13.3.1.1)."""
 
@@ -118,6 +120,8 @@ class Sessions:
             return self._notified(usages or (), request, responder)
         if session is None:
             return Reply(481)
+        if request.method == "REFER" and len(usages or ()) >= MAX_USAGES:
+            return Reply(503, (("Retry-After", "60"),))
         if request.method == "OPTIONS":
             return Reply(200, (ACCEPT, *self._abilities))
         return session.process(

@@ -96,6 +96,41 @@ class AnsweredCall:
         self._end.set_result(end)
 
 
+class MadeCall:
+    """A call to a registered phone; keeps the keys that come."""
+
+    def __init__(self, leg: MediaLeg) -> None:
+        self.leg = leg
+        self.offer = leg.offer()
+        self.keys: asyncio.Queue[str] = asyncio.Queue()
+        self.over: asyncio.Future[CallEnd] = asyncio.get_running_loop().create_future()
+        leg.on_key = lambda press: self.keys.put_nowait(press.key)
+
+    async def keyed(self, count: int) -> str:
+        """Return the next `count` keys."""
+        async with asyncio.timeout(_SECONDS):
+            return "".join([await self.keys.get() for _ in range(count)])
+
+    def ringing(self) -> None:
+        pass
+
+    def early_media(self, body: bytes) -> None:
+        pass
+
+    def answered(self, body: bytes) -> None:
+        self.leg.accept_answer(body)
+
+    def acknowledged(self, body: bytes) -> None:
+        pass
+
+    def renegotiated(self, body: bytes) -> bytes:
+        return self.leg.answer(body)
+
+    def ended(self, end: CallEnd) -> None:
+        self.leg.close()
+        self.over.set_result(end)
+
+
 class Tap(asyncio.DatagramProtocol):
     """In the place of a media leg: every packet that comes, as it came."""
 
@@ -152,6 +187,13 @@ class SmallServer:
             call.reject(488)
         else:
             self.calls.put_nowait(answered)
+
+    def ring(self, user: str) -> MadeCall:
+        """Call the phone of a registered user."""
+        (binding,) = self.registrar.bindings(user)
+        made = MadeCall(MediaLeg(self._node, "127.0.0.1", srtp=self.srtp))
+        self.agent.call(binding.uri.text, made.offer, handler=made, hop=binding.source)
+        return made
 
     @property
     def target(self) -> str:

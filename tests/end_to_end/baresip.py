@@ -134,6 +134,12 @@ class Baresip:
         if event["type"] == "CALL_CLOSED":
             raise BaresipError(f"the call was not answered: {event.get('param')}")
 
+    async def take(self) -> None:
+        """Wait for a call and answer it."""
+        await self.wait_for("CALL_INCOMING")
+        await self._command("accept")
+        await self.wait_for("CALL_ESTABLISHED")
+
     async def press(self, keys: str) -> None:
         """Begin to press `keys`; baresip does not tell when it has sent them."""
         await self._command("sndcode", keys)

@@ -88,6 +88,35 @@ def read(call: AnsweredCall, packets: list[Tapped]) -> None:
     assert reports == {True, False}
 
 
+@pytest.mark.parametrize(
+    ("policy", "encryption", "protocol"),
+    [(SrtpPolicy.OFFERED, "srtp", "RTP/AVP"), (SrtpPolicy.REQUIRED, "srtp-mand", "RTP/SAVP")],
+)
+async def test_it_takes_a_call_with_the_keys_that_we_offer(
+    tmp_path: Path, policy: SrtpPolicy, encryption: str, protocol: str
+) -> None:
+    async with SmallServer(alice="secret") as server:
+        server.srtp = policy
+        async with await Baresip.start(
+            tmp_path,
+            server.target,
+            user="alice",
+            password="secret",
+            register=True,
+            encryption=encryption,
+        ) as baresip:
+            made = server.ring("alice")
+            await baresip.take()
+            await baresip.press(KEYS)
+            assert await made.keyed(len(KEYS)) == KEYS
+            assert made.leg.negotiated is not None
+            security = made.leg.negotiated.security
+            assert security is not None
+            assert security.protocol == protocol
+            await baresip.hang_up()
+            await made.over
+
+
 async def test_without_encryption_it_is_refused_where_that_is_needed(tmp_path: Path) -> None:
     async with SmallServer() as server:
         server.srtp = SrtpPolicy.REQUIRED

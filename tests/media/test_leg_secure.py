@@ -168,6 +168,31 @@ def test_a_reinvite_with_a_new_key_renews_ours_and_an_unchanged_one_changes_noth
     assert after.sequence == before[0].sequence + 1
 
 
+def test_a_replay_is_one_after_a_repeated_reinvite_too(
+    secure_leg: MediaLeg, reactor: ManualReactor, secure_phone: SecurePhone
+) -> None:
+    leg, phone = secure_leg, secure_phone
+    phone.take(leg.answer(phone.secure_offer()))
+    audio = phone.protection.protect(RtpPacket(8, 1, 160, 5, bytes(160)).pack())
+    phone.socket.sendto(audio, ("127.0.0.1", leg.port))
+    reactor.read()
+    leg.answer(phone.secure_offer("a=sendonly"))
+    leg.answer(phone.secure_offer("a=ptime:40"))
+    events = encode_press("1", payload_type=101, ssrc=5, sequence=2, timestamp=320)
+    closed = [phone.protection.protect(event) for event in events]
+    pressed = keys(leg)
+    for octets in closed:
+        phone.socket.sendto(octets, ("127.0.0.1", leg.port))
+    leg.answer(phone.secure_offer("a=sendonly"))
+    reactor.read()
+    leg.answer(phone.secure_offer())
+    for octets in closed:
+        phone.socket.sendto(octets, ("127.0.0.1", leg.port))
+    reactor.read()
+    assert pressed == ["1"]
+    assert leg.refusals == Refusals(replayed=len(closed))
+
+
 def test_what_was_encrypted_never_falls_back(
     node: MediaNode, reactor: ManualReactor, secure_phone: SecurePhone
 ) -> None:

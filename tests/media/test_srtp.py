@@ -47,6 +47,25 @@ def test_a_stream_goes_on_over_the_wrap_of_its_numbers(suite: Suite) -> None:
         assert theirs.open(ours.protect(rtp(sequence))) == rtp(sequence)
 
 
+def test_a_key_that_stays_keeps_its_count_of_wraps_and_its_memory() -> None:
+    suite = Suite.AES_CM_128_HMAC_SHA1_80
+    a, b, c = (MasterKey.fresh(suite) for _ in range(3))
+    ours, theirs = Protection(suite, a, b), Protection(suite, b, a)
+    for sequence in range(65_000, 66_000, 50):
+        last = ours.protect(rtp(sequence))
+        assert theirs.open(last) == rtp(sequence)
+    ours.rekey(suite, a, c)
+    theirs.rekey(suite, c, a)
+    assert theirs.open(ours.protect(rtp(66_001))) == rtp(66_001)
+    assert theirs.open(last) is None
+    assert theirs.refusals == Refusals(replayed=1)
+    assert ours.open(theirs.protect(rtp(1))) == rtp(1)
+    ours.rekey(suite, b, c)
+    assert theirs.open(ours.protect(rtp(66_002))) is None
+    theirs.rekey(suite, c, b)
+    assert theirs.open(ours.protect(rtp(66_003))) == rtp(66_003)
+
+
 def test_replays_and_forgeries_are_dropped_and_counted() -> None:
     ours, theirs = ends()
     closed = [ours.protect(rtp(sequence)) for sequence in range(1, 2001)]

@@ -264,7 +264,15 @@ def test_it_still_rings_each_minute_with_a_new_number() -> None:
     _, second = ringing.confirm(first)
     assert [one.status for one in ringing.confirm(second)] == [200]
     third = only_response(ringing.wire.after(60))
-    assert rseq(third) == rseq(second) + 1
+    assert (third.status, rseq(third)) == (180, rseq(second) + 1)
+
+
+def test_early_media_is_said_again_each_minute_without_its_description() -> None:
+    ringing = Ringing(SUPPORTED)
+    ringing.call.progress(ANSWER)
+    ringing.confirm(ringing.sent())
+    again = only_response(ringing.wire.after(60))
+    assert (again.status, again.body) == (183, b"")
 
 
 def test_a_progress_is_a_provisional_response() -> None:

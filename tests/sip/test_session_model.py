@@ -18,6 +18,7 @@ from ivr.sip import CallStateError, IncomingCall, NotAcceptableHereError, Reques
 from ivr.sip.guard import Guard, Policy
 from ivr.sip.referral import Referral
 from ivr.sip.session_timer import TimerPolicy
+from ivr.sip.sessions import MAX_USAGES
 from tests.sip.peers import MORE, Party, outcome, reply
 from tests.sip.wire import ANSWER, OFFER, PHONE, Wire, request
 
@@ -226,9 +227,12 @@ class SessionMachine(RuleBasedStateMachine):
     @rule(headers=st.sampled_from([(), (f"Refer-To: <{TARGET}>",)]))
     def refers(self, headers: tuple[str, ...]) -> None:
         live = self.live
+        usages = sum(map(len, self.wire.agent._sessions._usages.values()))
         status = self.only(self.next("REFER", *headers))
         if not live:
             assert status == 481
+        elif usages >= MAX_USAGES:
+            assert status == 503
         elif not headers:
             assert status == 400
         else:

@@ -118,6 +118,18 @@ def test_who_wants_to_hear_nothing_hears_nothing() -> None:
     assert left(talk.wire) == [1]
 
 
+def test_more_referrals_at_once_than_anybody_needs_are_refused() -> None:
+    talk = Talk()
+    for _ in range(8):
+        refer(talk, TO)
+    refused = talk.asks("REFER", TO)
+    assert (refused.status, refused.headers.get("Retry-After")) == (503, "60")
+    assert len(talk.referrals) == 8
+    talk.wire.clock.pump([0.5] * 64)
+    talk.wire.take()  # nobody answered the NOTIFYs
+    refer(talk, TO)
+
+
 def test_a_copy_of_a_refer_makes_no_second_referral() -> None:
     talk = Talk()
     one = talk.ask("REFER", TO)
