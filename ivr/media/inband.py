@@ -142,18 +142,26 @@ class Ear:
         """Whether there are 20 ms of sound to take."""
         return len(self._pending) >= FRAME
 
-    def receive(self, packet: RtpPacket, at: float) -> None:
-        """Take a packet of audio, received at `at` seconds."""
-        step = sequence_distance(packet.sequence, self._sequence)
+    def receive(self, packet: RtpPacket, at: float, *, sparse: bool = False) -> None:
+        """Take a packet of audio, received at `at` seconds.
+
+        In a `sparse` stream what is missing was left out as too quiet, and is not lost.
+        """
+        step = self._step(packet)
         if packet.ssrc != self._ssrc or not -_MISORDER < step <= _DROPOUT:
             self._ssrc = packet.ssrc
             self._ahead.clear()
-            self._append(packet, 0)
+            self._append(packet)
         elif step == 1:
-            self._append(packet, 0)
+            self._append(packet)
             if self._ahead:
                 self._catch_up(0)
-        elif step > 1:
+        elif step <= 0:
+            self._mend(packet)
+        elif sparse:
+            self._catch_up(0)
+            self._append(packet, quiet=self._step(packet) - 1)
+        else:
             self._ahead.append(packet)
             self._catch_up(_OVERTAKING)
         self._heard_at = at
@@ -209,16 +217,23 @@ class Ear:
                 return
             self._ahead.remove(packet)
             if step > 0:
-                self._append(packet, step - 1)
+                self._append(packet, lost=step - 1)
+
+    def _mend(self, packet: RtpPacket) -> None:
+        """Put a late packet in its place, if that was not heard yet."""
+        before = timestamp_distance(self._timestamp, packet.timestamp)
+        begin = len(self._pending) - before
+        if begin >= 0 and len(packet.payload) <= before:
+            self._pending[begin : begin + len(packet.payload)] = packet.payload
 
     def _step(self, packet: RtpPacket) -> int:
         return sequence_distance(packet.sequence, self._sequence)
 
-    def _append(self, packet: RtpPacket, lost: int) -> None:
-        """Append the sound of `packet`, after silence for what was lost or never sent."""
+    def _append(self, packet: RtpPacket, *, lost: int = 0, quiet: int = 0) -> None:
+        """Append the sound of `packet`, after silence for packets `lost` or left out."""
         payload = packet.payload
-        if packet.timestamp != self._timestamp or lost:
-            self._fill(packet, lost)
+        if packet.timestamp != self._timestamp:
+            self._fill(packet, lost, quiet)
         self._sequence = packet.sequence
         self._timestamp = packet.timestamp + len(payload) & 0xFFFFFFFF
         self._pending += payload
@@ -226,10 +241,10 @@ class Ear:
             self._pending.clear()
             self._gaps.clear()
 
-    def _fill(self, packet: RtpPacket, lost: int) -> None:
+    def _fill(self, packet: RtpPacket, lost: int, quiet: int) -> None:
         gap = timestamp_distance(packet.timestamp, self._timestamp)
-        if lost and not 0 < gap <= _DROPOUT * FRAME:
-            gap = lost * len(packet.payload)
+        if (lost or quiet) and not 0 < gap <= _DROPOUT * FRAME:
+            gap = (lost or quiet) * len(packet.payload)
         begin = self._taken + len(self._pending)
         if not begin or gap < _SHORTEST_FILL:
             return

@@ -81,6 +81,7 @@ class KeySources:
         "_in_band",
         "_on_press",
         "_told",
+        "sparse",
     )
 
     def __init__(
@@ -91,6 +92,8 @@ class KeySources:
         on_press: Callable[[KeyPress], None],
     ) -> None:
         self._clock = clock
+        self.sparse = False
+        """Whether only loud audio is handed over, so that what is missing was quiet."""
         self._bank = bank
         self._in_band = in_band
         self._on_press = on_press
@@ -131,7 +134,7 @@ class KeySources:
             if not self.needs_audio:
                 return
             self._ear = self._bank.open(self._codec, self._tone)
-        self._ear.receive(packet, at)
+        self._ear.receive(packet, at, sparse=self.sparse)
 
     def info(self, key: InfoKey) -> None:
         """Take a key that came by INFO just now."""

@@ -242,11 +242,14 @@ class MediaLeg:
             self._filter()
 
     def _filter(self) -> None:
-        """Let the kernel drop audio once the peer's source is known and no key is in it."""
-        if self._latch.latched and not self._keys.needs_audio:
-            self._socket.drop_audio(self._event_types)
-        else:
+        """Let the kernel drop what nobody needs, once the peer's source is known."""
+        if self._negotiated is None or not self._latch.latched:
             self._socket.keep_audio()
+        elif self._keys.needs_audio:
+            codec = self._negotiated.codec
+            self._keys.sparse = self._socket.drop_quiet_audio(self._event_types, codec)
+        else:
+            self._socket.drop_audio(self._event_types)
 
     def _deliver(self, press: KeyPress) -> None:
         try:

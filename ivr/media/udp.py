@@ -12,6 +12,7 @@ from typing import Protocol
 from ivr.clock import Clock
 from ivr.media import kernel_filter
 from ivr.media.address import Address
+from ivr.media.g711 import Codec
 from ivr.media.ports import NoPortLeft, PortPool
 
 _LARGEST_PACKET = 2048
@@ -102,6 +103,16 @@ class RtpSocket:
             kernel_filter.attach(self._socket, event_types)
         else:
             self.keep_audio()
+
+    def drop_quiet_audio(self, event_types: Collection[int], codec: Codec) -> bool:
+        """Let the kernel drop most of what can be neither a key nor a keypad's tone.
+
+        Return False when it lets everything through.
+        """
+        dropped = kernel_filter.attach(self._socket, event_types, loud=codec)
+        if not dropped:
+            self.keep_audio()
+        return dropped
 
     def keep_audio(self) -> None:
         """Let everything through again."""

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from ivr.media.g711 import RATE, Codec, encode
+from ivr.media.g711 import RATE, Codec, decode, encode
 from ivr.media.inband import Ear, ToneBank
 from ivr.media.keys import KeyPress
 from ivr.media.rtp import RtpPacket
@@ -146,6 +146,46 @@ def test_a_sender_that_is_silent_between_keys_sends_no_packets_then() -> None:
     assert line.keys == "8888"
     gaps = [press.gap for press in line.presses[1:]]
     assert gaps == pytest.approx([0.14] * 3, abs=0.004)
+
+
+def sparse(sent: list[RtpPacket]) -> list[RtpPacket]:
+    """What the kernel's filter leaves of a stream: what is loud, and one packet in 64."""
+    return [
+        packet
+        for packet in sent
+        if packet.sequence % 64 == 0 or np.abs(decode(Codec.PCMA, packet.payload)).max() > 511
+    ]
+
+
+@pytest.mark.parametrize("pause", [40, 60, 100, 400, 3000])
+@pytest.mark.parametrize("ms", [40, 60, 100])
+def test_a_stream_without_its_quiet_packets_says_the_same(ms: float, pause: float) -> None:
+    sent = packets(dialled("4242**", ms, pause), sequence=65_400)
+    left = sparse(sent)
+    assert len(left) < len(sent)
+    line = Line()
+    for packet in left:
+        due = (packet.timestamp - sent[0].timestamp & 0xFFFFFFFF) / RATE
+        run(line.clock, max(0.0, due - line.clock.seconds()))
+        line.ear.receive(packet, line.clock.seconds(), sparse=True)
+        run(line.clock, 0.02)
+    run(line.clock, 0.1)
+    assert line.keys == "4242**"
+    gaps = [press.gap for press in line.presses[1:]]
+    assert gaps == pytest.approx([pause / 1000] * 5, abs=0.004 if pause < 300 else 0.05)
+
+
+@pytest.mark.parametrize("late", range(12))
+def test_in_it_a_packet_late_by_one_is_put_in_its_place(late: int) -> None:
+    left = sparse(packets(dialled("4242", 60, 60), sequence=100))
+    left[late], left[late + 1] = left[late + 1], left[late]
+    line = Line()
+    for n, packet in enumerate(left):
+        line.ear.receive(packet, line.clock.seconds(), sparse=True)
+        if n != late:
+            run(line.clock, 0.02)
+    run(line.clock, 0.1)
+    assert line.keys == "4242"
 
 
 def test_a_pause_in_which_nothing_was_sent_counts_whole() -> None:

@@ -10,7 +10,7 @@ from ivr.media.keys import KeyPress
 from ivr.media.leg import MediaLeg, MediaNode
 from ivr.media.rtp import RtpPacket, unpack
 from tests.media.harness import ManualReactor, Phone, keys, run
-from tests.media.sound import Sound, joined, silence, tone
+from tests.media.sound import Sound, joined, noise, silence, tone
 
 WITHOUT_EVENTS = (b"a=rtpmap:101 telephone-event/8000", b"a=x")
 
@@ -29,6 +29,7 @@ class Talker:
 
     def say(self, sound: Sound, port: int, codec: Codec = Codec.PCMA) -> None:
         octets = encode(codec, sound.astype("int16"))
+        octets += codec.silence[: -len(octets) % 160]
         for at in range(0, len(octets), 160):
             packet = RtpPacket(
                 codec.payload_type,
@@ -90,13 +91,13 @@ def test_after_the_first_event_the_kernel_drops_the_audio(
 ) -> None:
     pressed = keys(leg)
     leg.answer(phone.offer())
-    talker.say(silence(200), leg.port)
+    talker.say(noise(200, -15), leg.port)
     assert len(seen) == 10
     phone.press("1", leg.port)
     reactor.read()
     seen.clear()
     talker.say(typed("999"), leg.port)
-    talker.say(silence(1000), leg.port)
+    talker.say(noise(1000, -15), leg.port)
     assert len(seen) <= 2
     assert pressed == ["1"]
 
@@ -120,10 +121,40 @@ def test_where_listening_is_off_the_first_packet_shuts_the_audio_out(
     leg = MediaLeg(node, in_band=InBand.OFF)
     pressed = keys(leg)
     leg.answer(phone.offer())
-    talker.say(typed("99"), leg.port)
+    talker.say(joined(noise(200, -15), typed("99")), leg.port)
     assert len(seen) <= 2
     assert pressed == []
     leg.close()
+
+
+@pytest.mark.parametrize("codec", Codec)
+def test_a_quiet_line_wakes_nobody_and_its_keys_are_heard(
+    leg: MediaLeg, phone: Phone, talker: Talker, seen: list[bytes], codec: Codec
+) -> None:
+    pressed = keys(leg)
+    leg.answer(phone.offer().replace(b"AVP 8", b"AVP %d" % codec.payload_type))
+    for key in "1122":
+        talker.say(noise(1280, -50), leg.port, codec)
+        seen.clear()
+        talker.say(tone(key, 60), leg.port, codec)
+        talker.say(joined(noise(1200, -50), silence(20)), leg.port, codec)
+        assert len(seen) <= 5
+    assert pressed == list("1122")
+
+
+@pytest.mark.parametrize("pause", [40, 60])
+def test_keys_at_the_limits_are_heard_through_the_filter(
+    leg: MediaLeg, phone: Phone, talker: Talker, pause: int
+) -> None:
+    pressed = keys(leg)
+    leg.answer(without_events(phone.offer()))
+    word = "0123456789*#ABCD" * 2
+    for shift, key in enumerate(word):
+        press = tone(key, 40, -17, -25)
+        talker.say(joined(silence(pause - 20 + shift % 20), press), leg.port)
+        talker.say(silence(20 * (3 + shift % 2) - shift % 20), leg.port)
+    talker.say(silence(100), leg.port)
+    assert pressed == list(word)
 
 
 def test_where_it_is_on_the_audio_keeps_coming(
@@ -139,9 +170,10 @@ def test_where_it_is_on_the_audio_keeps_coming(
     reactor.read()
     run(reactor, 1.0)
     seen.clear()
+    talker.say(noise(1000, -15), leg.port)
+    assert len(seen) == 50
     talker.say(typed("99"), leg.port)
     talker.say(silence(300), leg.port)
-    assert len(seen) == 30
     assert pressed == ["1", "9", "9"]
     leg.close()
 
