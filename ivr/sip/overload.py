@@ -4,20 +4,24 @@ from ivr.clock import Clock, DelayedCall
 
 TICK = 0.1
 """Seconds between two looks."""
-ENTER = 0.04
-"""Seconds of lateness, on average of some ten looks, from which new calls are refused."""
-LEAVE = 0.01
+ENTER = 0.15
+"""Seconds of lateness, on average of some ten looks, from which new calls are refused.
+
+A caller who is answered this late still pays; one who is refused does not.
+"""
+LEAVE = 0.05
 """Seconds of lateness below which they are taken again …"""
 CALM = 1.0
 """… once it was that low for these seconds."""
 _WEIGHT = 0.2
+_AT_MOST = 0.6
+"""Seconds that one look counts for: a single pause, however long, is no overload."""
 
 
 class LagMeter:
     """Says `overloaded` from when the event loop falls behind until it has caught up.
 
-    A single long pause, as the collector's, does not count as overload unless it is
-    longer than ENTER / _WEIGHT.
+    A single long pause, as the collector's or another program's, does not count.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -44,7 +48,8 @@ class LagMeter:
 
     def _look(self) -> None:
         now = self._clock.seconds()
-        self.lag += _WEIGHT * (max(0.0, now - self._due) - self.lag)
+        late = min(max(0.0, now - self._due), _AT_MOST)
+        self.lag += _WEIGHT * (late - self.lag)
         if self.lag >= ENTER:
             self.overloaded = True
             self._calm_since = None

@@ -158,19 +158,19 @@ def test_a_loop_in_time_is_not_overloaded() -> None:
 
 def test_one_pause_is_no_overload() -> None:
     load = Load()
-    load.ticks(1, 0.15)
+    load.ticks(1, 5.0)
     assert load.ticks(20, 0) == {False: 20}
 
 
-def test_a_loop_that_stays_behind_is_overloaded_within_a_second() -> None:
+def test_a_loop_that_stays_behind_is_soon_overloaded() -> None:
     load = Load()
-    assert load.ticks(8, 0.06)[True] >= 2
+    assert load.ticks(8, 0.4)[True] >= 2
 
 
 def test_overload_ends_when_it_was_calm_for_a_second() -> None:
     load = Load()
-    load.ticks(20, 0.1)
-    assert load.ticks(10, 0.02) == {True: 10}
+    load.ticks(20, 0.4)
+    assert load.ticks(10, 0.08) == {True: 10}
     assert load.ticks(10, 0)[False] == 0
     assert load.ticks(30, 0)[False] > 0
     assert load.ticks(10, 0) == {False: 10}
