@@ -24,9 +24,9 @@ _PAIR = 0.5
 """Two narrow peaks, one in each group of frequencies, hold half of all energy; or"""
 _SINGLE = 0.6
 """one of them most of it; or"""
-_WITHIN_GROUP = 0.7
+_WITHIN_GROUP = 0.65
 """each holds most of its group's, in speech whose other frequencies are louder,"""
-_NOT_NOTHING = 0.15
+_NOT_NOTHING = 0.1
 """but not by very much."""
 _MOST_TWIST = 1e-3
 

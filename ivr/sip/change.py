@@ -33,6 +33,8 @@ MakeOffer = Callable[[], bytes]
 Done = Callable[[bytes | RequestRefusedError], object]
 """Takes what the other side answered, or its refusal."""
 
+MAX_TRIES = 10
+"""How often a change is tried whose other side always has something against it."""
 _OVER = "The call is over"
 
 
@@ -94,6 +96,7 @@ class Change:
         "_offer",
         "_session",
         "_state",
+        "_tries",
     )
 
     def __init__(
@@ -104,6 +107,7 @@ class Change:
         self._make_offer = make_offer
         self._done: Done | None = done
         self._state = _State.WAITING
+        self._tries = 0
         self._offer = b""
         self._client: InviteClient | None = None
         self._invite: Request | None = None
@@ -136,6 +140,7 @@ class Change:
             return
         session = self._session
         self._state = _State.UNDER_WAY
+        self._tries += 1
         try:
             self._offer = b"" if self._make_offer is None else self._make_offer()
         except Exception:
@@ -191,14 +196,13 @@ class Change:
         self._client = self._invite = None
         if self._state is not _State.UNDER_WAY:
             return
-        if response.status == 491:
+        again = self._tries < MAX_TRIES
+        if again and response.status == 491:
             self._state = _State.BACKING_OFF
             self._back_off = self._session.requests.clock.callLater(
                 back_off(owns_call_id=self._session.dialog.owns_call_id), self._again
             )
-        elif self._session.timer.too_short(response) or (
-            self._exchange is not None and self._exchange.challenged(response)
-        ):
+        elif again and self._may_repeat(response):
             self._again()
         else:
             gone = response.status in (408, 481)
@@ -234,6 +238,14 @@ class Change:
             self._session.timer.accepted(response)
         except MalformedMessageError as error:
             log.info("sip-malformed", fault=error.fault, method=self._method)
+
+    def _may_repeat(self, response: Response) -> bool:
+        """Whether the same request may be taken with other headers."""
+        try:
+            too_short = self._session.timer.too_short(response)
+        except MalformedMessageError:
+            return False
+        return too_short or (self._exchange is not None and self._exchange.challenged(response))
 
     def _again(self) -> None:
         self._state = _State.WAITING

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ivr.media import tone_gate
 from ivr.media.g711 import FRAME, RATE, decode, encode
-from ivr.media.mask_tone import SLOT
+from ivr.media.mask_tone import FRAMES, SLOT
 from ivr.media.tone_detector import ToneDetector
 from ivr.media.tone_gate import ToneGate
 from ivr.media.tone_suspicion import suspicious
@@ -109,7 +109,7 @@ def attack(kind: str, count: int, seed: int) -> Report:
         identical=_agreement([each.octets for each in heard.values()]),
         accuracy=accuracy,
         bound=bound(tried),
-        on_grid=all(on_grid(each) for each in heard.values()),
+        on_grid=on_grid(list(heard.values())),
         timing=_agreement([each.masks for each in heard.values()]),
     )
 
@@ -201,13 +201,17 @@ def bound(tried: int) -> float:
     return CHANCE + _SPREAD * float(np.sqrt(CHANCE * (1 - CHANCE) / tried))
 
 
-def on_grid(heard: Heard) -> bool:
-    """Whether mask tones come whole, one or none in each slot."""
-    masks = heard.masks
-    whole = masks[:, : masks.shape[1] // SLOT * SLOT].reshape(len(masks), -1, SLOT)
-    places = whole.any(axis=1)
-    counts = whole.sum(axis=2)
-    return bool((places.sum(axis=1) <= 6).all() and np.isin(counts, (0, 6)).all())
+def on_grid(heard: Sequence[Heard]) -> bool:
+    """Whether all mask tones last for 120 ms and begin on one grid of 160 ms."""
+    places: set[int] = set()
+    lengths: set[int] = set()
+    for each in heard:
+        masks = np.pad(each.masks, ((0, 0), (1, 1)))
+        edges = masks[:, 1:].astype(int) - masks[:, :-1]
+        begins, ends = np.nonzero(edges == 1)[1], np.nonzero(edges == -1)[1]
+        places.update((begins % SLOT).tolist())
+        lengths.update((ends - begins).tolist())
+    return len(places) == 1 and lengths == {FRAMES}
 
 
 def _by_centroid(

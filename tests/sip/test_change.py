@@ -130,6 +130,20 @@ def test_glare_is_tried_again_after_the_back_off_with_a_new_offer() -> None:
     assert got == [OFFER]
 
 
+def test_who_always_has_a_change_of_its_own_is_asked_ten_times() -> None:
+    talk = Talk()
+    got = outcome(talk.call.renegotiate(lambda: MORE))
+    asked = 0
+    while not got:
+        asked += 1
+        talk.replies(talk.sent(), 491)
+        talk.wire.clock.pump([0.01] * 201)
+        talk.wire.sent = talk.wire.sent[:1]
+    assert asked == 10
+    assert [error.status for error in got] == [491]
+    assert talk.call.live
+
+
 def test_the_back_off_is_that_of_the_rfc() -> None:
     mine = {back_off(owns_call_id=True) for _ in range(5000)}
     theirs = {back_off(owns_call_id=False) for _ in range(5000)}

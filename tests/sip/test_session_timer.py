@@ -192,6 +192,14 @@ def test_our_refresh_that_is_too_short_is_tried_again() -> None:
     assert talk.call.live
 
 
+def test_a_422_that_is_malformed_is_a_refusal() -> None:
+    talk = Talk(SUPPORTED, TAKES_UPDATE, "Session-Expires: 600;refresher=uas")
+    got = outcome(talk.call.update())
+    assert talk.replies(talk.sent(), 422, "Min-SE: soon") == []
+    assert [error.status for error in got] == [422]
+    assert talk.call.live
+
+
 def test_a_refresh_that_fails_is_tried_again_until_the_call_ends() -> None:
     talk = Talk(SUPPORTED, TAKES_UPDATE, "Session-Expires: 600;refresher=uas")
     seen = []
