@@ -9,7 +9,7 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DEMO_PACKAGES := python3-venv
 TEST_PACKAGES := python3-venv sip-tester baresip-core chromium
 
-.PHONY: demo serve test lint types imports bench lock clean
+.PHONY: demo serve test lint types imports bench soak lock clean
 
 demo: $(VENV)/.demo ## A phone calls, keys a card and pays, on this machine alone
 	$(BIN)/solde demo
@@ -35,6 +35,10 @@ bench: $(VENV)/.dev $(VENV)/.peers ## Speed and memory under SIPp's load; docs/b
 
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
   --no-header --no-annotate --upgrade -q
+
+soak: $(VENV)/.dev $(VENV)/.peers ## What takes longer: hours of speech, attacks on the tone shield
+	$(BIN)/python -m tests.media.talkoff --hours 10
+	$(BIN)/python -m tests.media.shield_attack --lines 480
 
 lock: ## Renew the locked dependencies (needs uv)
 	$(LOCK) -o requirements/server.txt

@@ -67,7 +67,7 @@ class MediaSettings(Table):
 
     first_port: int = Field(20000, ge=1024, le=65534)
     last_port: int = Field(29998, ge=1024, le=65534)
-    in_band: Literal["auto", "on", "off"] = "auto"
+    in_band: Literal["fallback", "auto", "on", "off"] = "fallback"
     srtp: Literal["off", "offered", "required"] = "off"
     silence_after: float = Field(60.0, ge=0)
 

@@ -31,11 +31,12 @@ _REMEMBERED = 8
 class InBand(StrEnum):
     """When to listen for tones in the audio.
 
-    `auto`: where no telephone-event was negotiated, and elsewhere until the first one
-    comes; never after a key by INFO. `on`: throughout the call, for trunks that change
-    their ways within one. `off`: never.
+    `fallback`: where no telephone-event was negotiated. `auto`: there, and elsewhere until
+    the first one comes. Neither after a key by INFO. `on`: throughout the call, for trunks
+    that change their ways within one. `off`: never.
     """
 
+    FALLBACK = "fallback"
     AUTO = "auto"
     ON = "on"
     OFF = "off"
@@ -106,9 +107,13 @@ class KeySources:
     @property
     def needs_audio(self) -> bool:
         """Whether keys may still come as tones, so that audio must be handed over."""
-        if self._in_band is not InBand.AUTO:
-            return self._in_band is InBand.ON
-        return not (self._by_info or (self._by_event and self._events_negotiated))
+        match self._in_band:
+            case InBand.ON | InBand.OFF:
+                return self._in_band is InBand.ON
+            case InBand.FALLBACK:
+                return not (self._by_info or self._events_negotiated)
+            case InBand.AUTO:
+                return not (self._by_info or (self._by_event and self._events_negotiated))
 
     def follow(self, codec: Codec, *, events_negotiated: bool) -> None:
         """Take what was negotiated, now and at every renegotiation."""

@@ -19,7 +19,8 @@ class Whistler(Debtor):
 
 @alongside
 async def test_in_band_tones_alone_pay(folder: Path) -> None:
-    async with Stage(folder / "stage") as stage, EventLog(stage) as log:
+    listening = {"SOLDE_MEDIA__IN_BAND": "auto"}
+    async with Stage(folder / "stage", listening) as stage, EventLog(stage) as log:
         async with await Whistler.start(stage, log, folder) as debtor:
             await debtor.call()
             await debtor.answer()

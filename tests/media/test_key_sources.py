@@ -360,3 +360,11 @@ def test_any_mixture_tells_each_press_once(
         caller.quiet(80)
     caller.quiet(800)
     assert caller.keys == "".join(press[0] for press in presses)
+
+
+def test_by_default_audio_is_listened_to_only_where_no_events_were_negotiated() -> None:
+    for events in (True, False):
+        caller = Caller(InBand.FALLBACK, events=events)
+        caller.sound(joined(silence(100), tone("5", 100), silence(200)))
+        assert caller.keys == ("" if events else "5")
+        assert caller.listened_to() is not events
