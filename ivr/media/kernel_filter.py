@@ -25,12 +25,9 @@ _AND = 0x54
 _JUMP_IF_EQUAL = 0x15
 _RETURN = 0x06
 
-_FLAGS_AT = 8
 _PAYLOAD_TYPE_AT = 9
 _SEQUENCE_LOW_AT = 11
 _PAYLOAD_AT = 20
-_PLAIN = 0x80
-"""Version 2 without padding, extension or sources: the payload is where it should be."""
 _ONE_IN = 64
 _PASS = 0xFFFFFFFF
 _DROP = 0
@@ -103,8 +100,6 @@ def _unless_quiet(quiet: int) -> list[_Step]:
     steps = [
         _Step(_LOAD_LENGTH, 0),
         _Step(_JUMP_IF_EQUAL, _PAYLOAD_AT + FRAME, passes_if=False),
-        _Step(_LOAD_BYTE, _FLAGS_AT),
-        _Step(_JUMP_IF_EQUAL, _PLAIN, passes_if=False),
     ]
     for place in _SAMPLED:
         steps += [

@@ -68,10 +68,9 @@ _ROW = np.dtype(
         ("peaks", np.float32, 2),  # its two tones'
         ("quiet", np.intp),  # blocks of silence since it was heard last
         ("lost", np.intp),  # blocks that never arrived since then
-        ("not_before", np.int64),  # the block that the next tone may begin with
     ]
 )
-_NEW_ROW = (0, _NO_KEY, _NO_KEY, 0.0, 0, 0, 0)
+_NEW_ROW = (0, _NO_KEY, _NO_KEY, 0.0, 0, 0)
 
 
 @dataclass(slots=True, eq=False)
@@ -210,7 +209,6 @@ class ToneDetector:
                 tone.over = True
                 self._tones[row] = None
                 state["active"] = _NO_KEY
-                state["not_before"] = -(-tone.end // BLOCK)
                 return
         state["quiet"], state["lost"] = quiet, gone
 
@@ -219,38 +217,23 @@ class ToneDetector:
         order = (self._rows["frames"][rows][:, np.newaxis] + np.arange(_FRAMES)) % _FRAMES
         samples = self._sound[rows[:, np.newaxis], order].reshape(len(rows), -1)
         amplitudes = read_blocks(samples, keys)
-        opened = self._rows["frames"][rows] * BLOCKS - _KEPT
-        allowed = opened + _STARTS[:, np.newaxis] >= self._rows["not_before"][rows]
-        start, asked = np.nonzero(allowed)
-        spans = asked[:, np.newaxis], _STARTS[start, np.newaxis] + _SPAN
+        starts = np.repeat(_STARTS, len(rows))
+        asked = np.tile(np.arange(len(rows)), len(_STARTS))
+        spans = asked[:, np.newaxis], starts[:, np.newaxis] + _SPAN
         blocks = samples.reshape(len(rows), _KEPT, BLOCK)
         fits = fit(blocks[spans].reshape(-1, WINDOW), amplitudes[spans], keys[asked])
         found: list[Tone] = []
         told: set[int] = set()
         for window, peaks, purity in zip(*fits, strict=True):
-            at, first = int(asked[window]), int(_STARTS[start[window]])
-            row = int(rows[at])
+            at = int(asked[window])
+            if at in told:
+                continue
             shares = (np.abs(amplitudes[at]) / peaks).min(axis=1)
-            onset = _onset(shares, first)
-            clear = purity >= _PURE or self._was_quiet(row, samples[at], peaks, onset)
-            if clear and at not in told:
+            onset = _onset(shares, int(starts[window]))
+            if purity >= _PURE or _was_quiet(samples[at], peaks, onset):
                 told.add(at)
-                found.append(self._begin(row, int(keys[at]), peaks, shares, onset))
+                found.append(self._begin(int(rows[at]), int(keys[at]), peaks, shares, onset))
         return found
-
-    def _was_quiet(self, row: int, samples: Floats, peaks: Floats, onset: float) -> bool:
-        """Whether nothing loud but another key was heard in the 25 ms before an onset."""
-        tone = self._tones[row]
-        not_before = self._rows["not_before"][row] if tone is None else tone.end // BLOCK
-        opened = int(self._rows["frames"][row]) * BLOCKS - _KEPT
-        # The block next to the onset may hold some of the tone, or its echo of a codec.
-        end = int(onset) - 1
-        begin = max(end - _BEFORE, int(not_before) - opened)
-        if end - _BEFORE < 0:
-            return False
-        before = samples[begin * BLOCK : end * BLOCK]
-        power = float(np.square(peaks).sum()) / 2
-        return not len(before) or float(np.square(before).mean()) <= _HUSH * power
 
     def _begin(self, row: int, key: int, peaks: Floats, shares: Floats, onset: float) -> Tone:
         """Begin a tone at block `onset` of the newest 80 ms."""
@@ -287,6 +270,16 @@ def _onset(shares: Floats, first: int) -> float:
     while block and shares[block - 1] >= _WHOLE:
         block -= 1
     return block - min(float(shares[block - 1]), 1.0) if block else 0.0
+
+
+def _was_quiet(samples: Floats, peaks: Floats, onset: float) -> bool:
+    """Whether nothing loud was heard from 25 to 5 ms before an onset, as far as is known."""
+    # The block next to the onset may hold some of the tone.
+    end = int(onset) - 1
+    if end < _BEFORE:
+        return False
+    before = samples[(end - _BEFORE) * BLOCK : end * BLOCK]
+    return float(np.square(before).mean()) <= _HUSH * float(np.square(peaks).sum()) / 2
 
 
 def _ended(quiet: int, lost: int) -> bool:

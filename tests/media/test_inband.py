@@ -126,6 +126,17 @@ def test_a_lost_packet_costs_no_key_and_doubles_none(lost: int) -> None:
     assert line.keys == "4456#"
 
 
+@pytest.mark.parametrize("lost", range(6, 12))
+@pytest.mark.parametrize("size", [160, 80])
+def test_a_burst_of_loss_within_a_long_tone_doubles_no_key(lost: int, size: int) -> None:
+    sent = packets(joined(silence(50), tone("4", 300), silence(100)), size=size)
+    first = lost * 160 // size
+    del sent[first : first + 3 * 160 // size]
+    line = Line()
+    line.hear(sent, size / 8)
+    assert line.keys == "4"
+
+
 def test_a_sender_that_is_silent_between_keys_sends_no_packets_then() -> None:
     """Silence suppression: sequence numbers run on, timestamps leap (RFC 3550 §5.1)."""
     sent = packets(dialled("8888", ms=60, pause=140))

@@ -137,7 +137,10 @@ def test_a_quiet_line_wakes_nobody_and_its_keys_are_heard(
         talker.say(noise(1280, -50), leg.port, codec)
         seen.clear()
         talker.say(tone(key, 60), leg.port, codec)
-        talker.say(joined(noise(1200, -50), silence(20)), leg.port, codec)
+        told = len(pressed)
+        talker.say(noise(200, -50), leg.port, codec)
+        assert len(pressed) == told + 1
+        talker.say(noise(1000, -50), leg.port, codec)
         assert len(seen) <= 5
     assert pressed == list("1122")
 
@@ -239,11 +242,14 @@ def test_what_a_listener_raises_at_a_tone_goes_no_further_and_shows_no_key(
 def test_a_closed_leg_hears_neither_tones_nor_infos_and_leaves_no_timer(
     node: MediaNode, phone: Phone, talker: Talker, reactor: ManualReactor
 ) -> None:
-    leg = MediaLeg(node)
-    pressed = keys(leg)
-    leg.answer(phone.offer())
-    talker.say(joined(silence(40), tone("1", 60), silence(20)), leg.port)
-    leg.close()
-    leg.info_key(InfoKey("2", None))
-    assert reactor.calls == []
-    assert pressed == []
+    """Neither the bank's beat nor a tone held back for its event outlives the leg."""
+    for sound in (joined(silence(40), tone("1", 40)), joined(silence(40), tone("1", 100))):
+        leg = MediaLeg(node)
+        pressed = keys(leg)
+        leg.answer(phone.offer("a=recvonly"))
+        talker.say(sound, leg.port)
+        assert reactor.calls != []
+        leg.close()
+        leg.info_key(InfoKey("2", None))
+        assert reactor.calls == []
+        assert pressed == []
