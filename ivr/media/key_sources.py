@@ -160,10 +160,10 @@ class KeySources:
             ear.close()
 
     def _tone(self, press: KeyPress) -> None:
-        if not self._events_negotiated:
-            self._take(press, _Way.TONE)
-        elif not self._matched(press, _Way.TONE):
+        if self._events_negotiated:
             self._held[press] = self._clock.callLater(HELD_BACK, self._release, press)
+        else:
+            self._take(press, _Way.TONE)
 
     def _release(self, press: KeyPress) -> None:
         del self._held[press]
@@ -202,6 +202,5 @@ class KeySources:
             held = next(iter(self._held))
             self._held.pop(held).cancel()
             if held.key == press.key:
-                press.gap = min(press.gap, held.gap)
                 return
             self._take(held, _Way.TONE)
