@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,6 +127,17 @@ def test_a_lost_packet_costs_no_key_and_doubles_none(lost: int) -> None:
     assert line.keys == "4456#"
 
 
+@pytest.mark.parametrize("lost", range(6, 12))
+@pytest.mark.parametrize("size", [160, 80])
+def test_a_burst_of_loss_within_a_long_tone_doubles_no_key(lost: int, size: int) -> None:
+    sent = packets(joined(silence(50), tone("4", 300), silence(100)), size=size)
+    first = lost * 160 // size
+    del sent[first : first + 3 * 160 // size]
+    line = Line()
+    line.hear(sent, size / 8)
+    assert line.keys == "4"
+
+
 def test_a_sender_that_is_silent_between_keys_sends_no_packets_then() -> None:
     """Silence suppression: sequence numbers run on, timestamps leap (RFC 3550 §5.1)."""
     sent = packets(dialled("8888", ms=60, pause=140))
@@ -164,6 +176,25 @@ def test_a_new_stream_goes_on_where_the_old_one_ended() -> None:
     line.hear(packets(dialled("34"), ssrc=6, sequence=7, timestamp=7))
     line.hear(packets(dialled("56"), ssrc=6, sequence=40_000, timestamp=7))
     assert line.keys == "123456"
+
+
+def test_what_waits_of_an_old_stream_is_not_heard_in_the_new_one() -> None:
+    line = Line()
+    old = packets(joined(silence(60), tone("9", 40)), sequence=100, timestamp=0)
+    new = packets(silence(400), sequence=98, timestamp=0, ssrc=6)
+    line.hear([old[0], *old[3:], *new])
+    assert line.keys == ""
+
+
+def test_timestamps_by_an_uneven_clock_do_not_cut_a_tone() -> None:
+    line = Line()
+    sent = packets(dialled("4242", 60))
+    late = np.random.default_rng(5).integers(0, 70, len(sent)).tolist()
+    line.hear(
+        replace(packet, timestamp=packet.timestamp + more & 0xFFFFFFFF)
+        for packet, more in zip(sent, late, strict=True)
+    )
+    assert line.keys == "4242"
 
 
 def test_timestamps_that_make_no_sense_are_passed_over() -> None:

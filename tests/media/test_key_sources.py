@@ -261,6 +261,14 @@ def test_an_event_that_was_lost_whole_is_made_good_by_its_info() -> None:
     assert caller.keys == "778"
 
 
+def test_ways_that_each_lose_a_press_make_up_for_each_other() -> None:
+    caller = Caller()
+    caller.event("7")
+    caller.info("8")
+    caller.info("7")
+    assert caller.keys == "787"
+
+
 def test_a_tone_and_its_info_count_once() -> None:
     for events in (True, False):
         caller = Caller(events=events)

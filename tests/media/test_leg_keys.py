@@ -207,11 +207,18 @@ def test_what_a_listener_raises_at_a_tone_goes_no_further_and_shows_no_key(
 def test_a_closed_leg_hears_neither_tones_nor_infos_and_leaves_no_timer(
     node: MediaNode, phone: Phone, talker: Talker, reactor: ManualReactor
 ) -> None:
-    leg = MediaLeg(node)
-    pressed = keys(leg)
-    leg.answer(phone.offer())
-    talker.say(joined(silence(40), tone("1", 60), silence(20)), leg.port)
-    leg.close()
-    leg.info_key(InfoKey("2", None))
-    assert reactor.calls == []
-    assert pressed == []
+    """Neither the bank's beat nor a tone held back for its event outlives the leg."""
+    for packets_unheard in (0, 1):
+        leg = MediaLeg(node)
+        pressed = keys(leg)
+        leg.answer(phone.offer("a=sendonly"))
+        talker.say(silence(40), leg.port)
+        others = len(reactor.calls)
+        talker.say(tone("1", 100), leg.port)
+        phone.speak(leg.port, packets_unheard)
+        reactor.read(2)
+        assert len(reactor.calls) == others + 1 + packets_unheard
+        leg.close()
+        assert reactor.calls == []
+        leg.info_key(InfoKey("2", None))
+        assert pressed == []

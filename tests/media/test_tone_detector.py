@@ -95,6 +95,7 @@ def test_a_row_given_back_forgets() -> None:
     heard = [t for part in sound for t in detector.hear(np.array([row]), part)]
     assert len(heard) == 1
     detector.close(row)
+    assert not detector._sound.any()
     assert detector.open() == row
     assert detector.hear(np.array([row]), sound[0]) == []
     again = [t for part in sound for t in detector.hear(np.array([row]), part)]
@@ -153,6 +154,21 @@ def test_a_key_over_a_dial_tone_20_db_below_is_heard() -> None:
     press = np.zeros(1600)
     press[400:1200] = tone("0", 100)
     assert keys_in([press + dial]) == ["0"]
+
+
+@pytest.mark.parametrize("pitch", [174.0, 192.5])
+def test_a_vowel_like_a_key_is_one_out_of_silence_only(pitch: float) -> None:
+    """Two strong harmonics, 13 dB above all the others: rare in speech, and amid speech."""
+    level = {round(697 / 174): -12.0, 7: -12.0}
+    vowel = sum(
+        (sine(pitch * n, 200, level.get(n, -31.0), 1.7 * n) for n in range(1, 16)),
+        start=np.zeros(1600),
+    )
+    other = sum((sine(pitch * n, 200, -20, 0.9 * n) for n in range(1, 6)), start=np.zeros(1600))
+    for shift in range(0, 160, 16):
+        quiet = np.zeros(800 + shift)
+        amid, alone = keys_in([joined(quiet, other, vowel), joined(quiet, vowel)])
+        assert (amid, len(alone)) == ("", 1)
 
 
 @pytest.mark.parametrize("shift", [0, 40, 75])
