@@ -24,9 +24,6 @@ class Step(StrEnum):
     CANCELLED = "payment-cancelled"
 
 
-CARD_STEPS = frozenset({Step.CARD_NUMBER, Step.EXPIRATION_DATE, Step.SECURITY_CODE})
-
-
 class EntryError(StrEnum):
     """Why an entry was not taken."""
 
