@@ -78,6 +78,8 @@ transactions = Table(
     Column("id", _Id, primary_key=True),
     Column("call_id", _Id, ForeignKey("calls.id"), index=True),
     Column("debt_id", _Id, ForeignKey("debts.id"), index=True),
+    # The agent whose it is. No foreign key: SQLite cannot add one to a table that stands.
+    Column("owner_id", _Id, index=True),
     Column("channel", String(20), nullable=False),
     Column("journey", String(40), nullable=False),
     Column("language", String(2), nullable=False),

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from ivr.ledger.database import Database, LedgerUnavailableError, open_database
 from ivr.ledger.schema import check_schema, migrate
-from ivr.ledger.tables import metadata
+from ivr.ledger.tables_agents import metadata
 
 
 def _differences(connection: Connection) -> list[object]:

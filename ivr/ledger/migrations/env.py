@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from ivr.ledger.tables import metadata
+from ivr.ledger.tables_agents import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(
