@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 DEMO_PACKAGES := python3-venv
-TEST_PACKAGES := python3-venv sip-tester baresip-core chromium
+TEST_PACKAGES := python3-venv sip-tester baresip-core tshark chromium
 
 .PHONY: demo serve test lint types imports bench soak lock clean
 
@@ -64,10 +64,11 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/pip install -q --no-deps -e .
 	touch $@
 
-# The independent peers of the tests: SIPp, baresip and a browser.
+# The independent peers of the tests: SIPp, baresip, Wireshark's tshark and a browser.
 $(VENV)/.peers: | $(VENV)/bin/python
 	command -v sipp >/dev/null && command -v baresip >/dev/null && \
-	command -v chromium >/dev/null || \
+	command -v tshark >/dev/null && command -v chromium >/dev/null || \
 	  { $(SUDO) apt-get update -q && \
-	    $(SUDO) apt-get install -qy --no-install-recommends $(TEST_PACKAGES); }
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -qy --no-install-recommends $(TEST_PACKAGES); }
 	touch $@

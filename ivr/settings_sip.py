@@ -1,14 +1,19 @@
 """`[sip]`: where telephones, PBXs and carriers reach us, and what they may do."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from ivr.settings_table import Table
 
 Network = IPv4Network | IPv6Network
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_DIGITS = 12
+"""One less than the shortest card number: a trunk's name stands in events."""
 
 
 class SipUser(Table):
@@ -62,7 +67,8 @@ class SipTrunk(Table):
     caller_name: str = ""
     asserted_identity: str = ""
     allowed_sources: tuple[Network, ...] = ()
-    srtp: Literal["off", "offered", "required"] = "off"
+    allowed_domains: tuple[str, ...] = ()
+    srtp: Literal["off", "offered", "required"] | None = None
     max_calls: int | None = Field(None, ge=0)
     ping_interval: float = Field(60.0, ge=0)
     follow_redirects: bool = False
@@ -80,6 +86,15 @@ class SipTrunk(Table):
             raise ValueError("registering needs a user")
         return self
 
+    @field_validator("name")
+    @classmethod
+    def _plain(cls, name: str) -> str:
+        if _NAME.fullmatch(name) is None or sum(map(str.isdigit, name)) > _DIGITS:
+            raise ValueError(
+                f"40 letters, digits, dots, hyphens and underscores; at most {_DIGITS} digits"
+            )
+        return name
+
 
 class SipConnections(Table):
     """`[sip.connections]`."""
@@ -90,6 +105,19 @@ class SipConnections(Table):
     finish: float = Field(10.0, gt=0)
     connect: float = Field(5.0, gt=0)
     ping: float = Field(100.0, gt=0)
+
+
+class SipSessionTimer(Table):
+    """`[sip.session_timer]`."""
+
+    session_expires: int = Field(1800, ge=0)
+    min_se: int = Field(90, ge=90)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if 0 < self.session_expires < self.min_se:
+            raise ValueError("session_expires is below min_se")
+        return self
 
 
 class SipProtection(Table):
@@ -119,15 +147,22 @@ class SipSettings(Table):
     users: tuple[SipUser, ...] = ()
     listeners: tuple[SipListener, ...] = ()
     trunks: tuple[SipTrunk, ...] = ()
+    session_timer: SipSessionTimer = SipSessionTimer()
     connections: SipConnections = SipConnections()
     protection: SipProtection = SipProtection()
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
-        sources = [one for trunk in self.trunks for one in trunk.allowed_sources]
-        if self.protection.unknown != "accept" and not (self.protection.known or sources):
+        known = any(one.allowed_sources or one.allowed_domains for one in self.trunks)
+        if self.protection.unknown != "accept" and not (self.protection.known or known):
             raise ValueError("protection.unknown shuts everybody out: nobody is known")
         names = [trunk.name for trunk in self.trunks]
         if len(set(names)) < len(names):
             raise ValueError("two trunks of one name")
+        asks = any(one.client_ca is not None for one in self.listeners)
+        for trunk in self.trunks:
+            if trunk.allowed_domains and trunk.transport != "tls" and not asks:
+                raise ValueError(
+                    f"trunks, {trunk.name}: allowed_domains needs a listener with client_ca"
+                )
         return self

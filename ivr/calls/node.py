@@ -26,6 +26,8 @@ from ivr.calls.telephony import (
     own_address,
     registrar_of,
     resolver_of,
+    srtp_of_trunks,
+    timers_of,
     trunks_of,
 )
 from ivr.journey.questions import questions
@@ -42,6 +44,7 @@ from ivr.media.udp import SocketReactor
 from ivr.resources import shipped
 from ivr.settings import Settings
 from ivr.sip.address import Address
+from ivr.sip.call import IncomingCall
 from ivr.sip.overload import LagMeter
 from ivr.sip.transports import TransportReactor
 from ivr.sip.ua import UserAgent
@@ -136,6 +139,7 @@ class Node:
             _regularly(reactor, self._notices.once, _NOTICES_EVERY),
         ]
         trunks = list(trunks_of(settings.sip))
+        self._srtp_of_trunks = srtp_of_trunks(settings.sip)
         self._lag = LagMeter(reactor)
         guard = guard_of(settings.sip, reactor, self._lag)
         ports = Ports(settings.sip, reactor, guard)
@@ -151,6 +155,8 @@ class Node:
             follow_maddr=settings.sip.protection.follow_maddr,
             resolver=resolver_of(settings.sip, reactor),
             guard=guard,
+            timers=timers_of(settings.sip),
+            proof=ports.transports.connections.proof,
         )
         ports.transports.attach(self._agent.datagram_received, self._agent.unreachable)
         self._lag.start()
@@ -218,8 +224,10 @@ class Node:
             worst_ms=round(told.worst * 1000, 1),
         )
 
-    def _open_leg(self, source: Address) -> MediaLeg:
-        return MediaLeg(self._media, source.host)
+    def _open_leg(self, call: IncomingCall) -> MediaLeg:
+        line = self._agent.trunks.of(call.request, call.source)
+        srtp = None if line is None else self._srtp_of_trunks.get(line.trunk.name)
+        return MediaLeg(self._media, call.source.host, srtp=srtp)
 
 
 def _now() -> datetime:

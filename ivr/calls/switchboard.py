@@ -10,7 +10,6 @@ from ivr.media.leg import MediaLeg
 from ivr.media.negotiation import NotAcceptable
 from ivr.media.ports import NoPortLeft
 from ivr.media.sdp import SdpError
-from ivr.sip.address import Address
 from ivr.sip.admission import warning
 from ivr.sip.call import IncomingCall
 
@@ -26,7 +25,7 @@ class Switchboard:
         self,
         around: Surroundings,
         languages: Mapping[str, str],
-        open_leg: Callable[[Address], MediaLeg],
+        open_leg: Callable[[IncomingCall], MediaLeg],
         retry_after: int,
     ) -> None:
         """`languages` is the language of each payment number, as it is dialled."""
@@ -43,7 +42,7 @@ class Switchboard:
             call.reject(404, headers=(warning(_AGENT, "no such payment number"),))
             return
         try:
-            leg = self._open_leg(call.source)
+            leg = self._open_leg(call)
         except NoPortLeft:
             _log.error("call.refused", why="no RTP port is left: media.first_port, last_port")
             call.reject(503, headers=(("Retry-After", str(self._retry_after)),))

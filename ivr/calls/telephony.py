@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ivr.clock import Clock
+from ivr.media.security import SrtpPolicy
 from ivr.settings_sip import SipListener, SipProtection, SipSettings, SipTrunk
 from ivr.sip.access import AccessList
 from ivr.sip.address import Address, Transport
@@ -17,8 +18,9 @@ from ivr.sip.names import CachedNames
 from ivr.sip.overload import LagMeter
 from ivr.sip.registrar import Registrar
 from ivr.sip.resolution import Resolver
+from ivr.sip.session_timer import TimerPolicy
 from ivr.sip.transports import TransportReactor, Transports
-from ivr.sip.trunk import SrtpPolicy, Trunk
+from ivr.sip.trunk import Trunk
 from ivr.sip.twisted_names import TwistedNames, name_servers
 from ivr.sip.uri import parse_uri
 
@@ -48,6 +50,11 @@ class Ports:
             ),
             client_tls=_client_tls(settings.trunks),
         )
+        named = [trunk for trunk in trunks_of(settings) if trunk.allowed_domains]
+        proof = self.transports.connections.proof
+        guard.proven = lambda source: any(
+            trunk.allows(source.host, proof(source)) for trunk in named
+        )
         self.addresses: list[Address] = []
         main = SipListener(
             transport="udp",
@@ -57,17 +64,17 @@ class Ports:
         )
         try:
             for one in (main, *settings.listeners):
-                self._open(one, guard)
+                self._open(one, guard, may_prove=bool(named) and one.client_ca is not None)
         except BaseException:
             self.transports.close()
             raise
 
-    def _open(self, one: SipListener, guard: Guard) -> None:
+    def _open(self, one: SipListener, guard: Guard, *, may_prove: bool) -> None:
         own = AccessList(map(str, one.allow), map(str, one.deny))
         local = self.transports.listen(
             Address(one.host, one.port, Transport(one.transport)),
             tls=_server_tls(one),
-            admits=lambda host: own.admits(host) and guard.admits(host),
+            admits=lambda host: own.admits(host) and guard.admits(host, may_prove=may_prove),
         )
         public = one.public_host or own_address(one.host)
         self.addresses.append(local._replace(host=public))
@@ -78,7 +85,8 @@ def guard_of(settings: SipSettings, clock: Clock, lag: LagMeter) -> Guard:
     wanted = settings.protection
     networks = [*wanted.known]
     for trunk in settings.trunks:
-        networks += trunk.allowed_sources
+        # Elsewhere an address alone is proof enough.
+        networks += () if trunk.allowed_domains else trunk.allowed_sources
     known = AccessList(map(str, networks)) if networks else None
     return Guard(clock, _policy(wanted, known), lag)
 
@@ -96,6 +104,17 @@ def _policy(wanted: SipProtection, known: AccessList | None) -> Policy:
         malformed=wanted.malformed_per_second,
         max_message=wanted.max_message,
     )
+
+
+def timers_of(settings: SipSettings) -> TimerPolicy:
+    """Return the session intervals that we want (RFC 4028)."""
+    wanted = settings.session_timer
+    return TimerPolicy(wanted.session_expires, wanted.min_se)
+
+
+def srtp_of_trunks(settings: SipSettings) -> dict[str, SrtpPolicy]:
+    """Return by the names of trunks whether their calls are encrypted, where they say it."""
+    return {one.name: SrtpPolicy(one.srtp) for one in settings.trunks if one.srtp is not None}
 
 
 def registrar_of(settings: SipSettings, clock: Clock) -> Registrar | None:
@@ -136,7 +155,7 @@ def _trunk(one: SipTrunk) -> Trunk:
         caller_name=one.caller_name,
         asserted_identity=one.asserted_identity,
         allowed_sources=one.allowed_sources,
-        srtp=SrtpPolicy(one.srtp),
+        allowed_domains=one.allowed_domains,
         max_calls=one.max_calls,
         ping_interval=one.ping_interval,
         follow_redirects=one.follow_redirects,

@@ -65,7 +65,7 @@ from ivr.sip.session import Session
 from ivr.sip.session_timer import TimerPolicy
 from ivr.sip.transfer import TransferEnd, TransferResult
 from ivr.sip.transports import Transports
-from ivr.sip.trunk import SrtpPolicy, Trunk
+from ivr.sip.trunk import Trunk
 from ivr.sip.twisted_names import TwistedNames, name_servers
 from ivr.sip.ua import UserAgent
 from ivr.sip.udp import UdpTransport, listen
@@ -117,7 +117,6 @@ __all__ = [
     "Response",
     "Session",
     "SipError",
-    "SrtpPolicy",
     "StreamLimits",
     "TimerPolicy",
     "TlsFileError",

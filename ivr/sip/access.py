@@ -29,13 +29,14 @@ class AccessList:
         return known
 
     def _decide(self, host: str) -> bool:
-        address = _unmapped(host)
+        address = unmapped(host)
         if any(address in network for network in self._deny):
             return False
         return not self._allow or any(address in network for network in self._allow)
 
 
-def _unmapped(host: str) -> IPv4Address | IPv6Address:
+def unmapped(host: str) -> IPv4Address | IPv6Address:
+    """Return the IP address `host`; as IPv4 what arrives as IPv6 (`::ffff:…`)."""
     address = ip_address(host)
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         return address.ipv4_mapped

@@ -78,13 +78,15 @@ class Guard:
     """Decides what is heard, and what is answered.
 
     `calls_from` says how many calls are live with a host: who talks to us is no
-    stranger. `lag` tells when no new call can be served in time.
+    stranger. Nor is who has `proven` by TLS to be known. `lag` tells when no new call
+    can be served in time.
     """
 
     def __init__(
         self, clock: Clock, policy: Policy | None = None, lag: LagMeter | None = None
     ) -> None:
         self.calls_from: Callable[[str], int] = _no_calls
+        self.proven: Callable[[Address], bool] = _nobody
         self._clock = clock
         self._policy = policy = policy or Policy()
         self._lag = lag
@@ -102,14 +104,15 @@ class Guard:
         """Whether new calls have to wait."""
         return self._lag is not None and self._lag.overloaded
 
-    def admits(self, host: str) -> bool:
-        """Whether a host may connect."""
-        return self._listens(host, is_answer=False)
+    def admits(self, host: str, *, may_prove: bool = False) -> bool:
+        """Whether a host may connect; `may_prove` where it can show a certificate then."""
+        return self._listens(Address(host, 0), welcome=may_prove)
 
     def hears(self, data: bytes, source: Address) -> bool:
         """Whether a message is read at all."""
         heard = (
-            self._listens(source.host, is_answer=data.startswith(_ANSWER))
+            # Whom we asked may answer, wherever DNS has led.
+            self._listens(source, welcome=data.startswith(_ANSWER))
             and len(data) <= self._policy.max_message
             and not (self._policy.scanners is Treatment.DROP and _SCANNER.search(data))
         )
@@ -123,7 +126,7 @@ class Guard:
         if self._malformed is None or self._malformed.take(host):
             every = self._malformed_of_all
             return every is None or every.take(_ALL)
-        if not self._is_known(host) and not self.calls_from(host):
+        if not self._is_known(source) and not self.calls_from(host):
             if len(self._out) >= SOURCES:
                 del self._out[next(iter(self._out))]
             self._out[host] = self._clock.seconds() + TIME_OUT
@@ -132,7 +135,7 @@ class Guard:
     def judge(self, request: Request, source: Address) -> Reply | None:
         """Return why a request that begins something is refused; None when it may."""
         host, policy = source.host, self._policy
-        known = self._is_known(host)
+        known = self._is_known(source)
         if policy.unknown is Treatment.REFUSE and not known:
             return Reply(403)
         if policy.scanners is Treatment.REFUSE and _is_scanner(request):
@@ -149,12 +152,11 @@ class Guard:
             return None if self._registrations.take(host) else NO_REPLY
         return None
 
-    def _listens(self, host: str, *, is_answer: bool) -> bool:
-        policy = self._policy
+    def _listens(self, source: Address, *, welcome: bool) -> bool:
+        policy, host = self._policy, source.host
         if not policy.denied.admits(host):
             return False
-        # Whom we asked may answer, wherever DNS has led.
-        if policy.unknown is Treatment.DROP and not is_answer and not self._is_known(host):
+        if policy.unknown is Treatment.DROP and not welcome and not self._is_known(source):
             return False
         until = self._out.get(host)
         if until is None:
@@ -164,9 +166,9 @@ class Guard:
         del self._out[host]
         return True
 
-    def _is_known(self, host: str) -> bool:
+    def _is_known(self, source: Address) -> bool:
         known = self._policy.known
-        return known is not None and known.admits(host)
+        return (known is not None and known.admits(source.host)) or self.proven(source)
 
 
 def _limit(clock: Clock, rate: float) -> TokenBuckets | None:
@@ -180,6 +182,10 @@ def _later(why: str) -> Reply:
 def _is_scanner(request: Request) -> bool:
     agent = f"\r\nUser-Agent: {request.headers.get('User-Agent')}"
     return _SCANNER.match(agent.encode("utf-8", "surrogateescape")) is not None
+
+
+def _nobody(source: Address) -> bool:  # noqa: ARG001 - without TLS
+    return False
 
 
 def _no_calls(host: str) -> int:  # noqa: ARG001 - until a user agent is there

@@ -28,7 +28,7 @@ from ivr.sip.sessions import Sessions
 from ivr.sip.targets import Finder, Penalties, Targets
 from ivr.sip.timers import GIVE_UP, Lingering
 from ivr.sip.trunk import Trunk
-from ivr.sip.trunks import Trunks
+from ivr.sip.trunks import Proof, Trunks
 from ivr.sip.uri import Uri, parse_uri
 
 log = structlog.get_logger()
@@ -55,6 +55,7 @@ class Outbound:
         resolver: Resolver | None,
         on_change: Callable[[], None],
         on_line: Callable[[Line], object],
+        proof: Proof,
     ) -> None:
         self.clock = clock
         self.identity = identity
@@ -65,7 +66,7 @@ class Outbound:
         self._abilities = _for_requests(abilities)
         self._on_change = on_change
         self._resolver = resolver or Resolver(NoNames())
-        self.trunks = Trunks(self, on_line)
+        self.trunks = Trunks(self, on_line, proof)
         self._undoing: set[Attempt] = set()
         self._nobody = Trunk("direct", identity.local.in_uri())
 

@@ -2,27 +2,18 @@
 
 import re
 from dataclasses import dataclass
-from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network
 from urllib.parse import quote as quote_url
 
+from ivr.sip.access import unmapped
 from ivr.sip.address import Transport
+from ivr.sip.connection import PeerProof
 from ivr.sip.digest_client import Credentials
 from ivr.sip.grammar import quote
 from ivr.sip.uri import SIP_SCHEMES, Uri, parse_uri
 
 _NUMBER = re.compile(r"\+?[0-9*#]+")
 _RESERVED = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
-
-
-class SrtpPolicy(StrEnum):
-    """Whether the audio of a trunk's calls is encrypted."""
-
-    OFF = "off"
-    OFFERED = "offered"
-    """Taken when the other side takes it."""
-    REQUIRED = "required"
-    """No call without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +40,10 @@ class Trunk:
     asserted_identity: str = ""
     """A URI for P-Asserted-Identity (RFC 3325), for peers that trust us."""
     allowed_sources: tuple[IPv4Network | IPv6Network, ...] = ()
-    """Whence its calls may come; none: from nowhere but its own targets."""
-    srtp: SrtpPolicy = SrtpPolicy.OFF
+    """Whence its calls may come; none: from anywhere with a certificate of `allowed_domains`,
+    and without those from nowhere but our own Contact there."""
+    allowed_domains: tuple[str, ...] = ()
+    """One of which the TLS certificate of whoever calls must name; none: it need not."""
     max_calls: int | None = None
     ping_interval: float = 60.0
     """Between two OPTIONS while the trunk is up; 0 for none."""
@@ -118,10 +111,20 @@ class Trunk:
         uri = self.caller or ours
         return f"{quote(self.caller_name)} <{uri}>" if self.caller_name else f"<{uri}>"
 
-    def allows(self, host: str) -> bool:
-        """Whether `allowed_sources` has the IP address `host`."""
-        address = ip_address(host)
+    def allows(self, host: str, proof: PeerProof | None = None) -> bool:
+        """Whether its calls may come from the IP address `host`, which proved to be `proof`."""
+        if not self.is_proven_by(proof):
+            return False
+        if not self.allowed_sources:
+            return bool(self.allowed_domains)
+        address = unmapped(host)
         return any(address in network for network in self.allowed_sources)
+
+    def is_proven_by(self, proof: PeerProof | None) -> bool:
+        """Whether a TLS peer may speak for it; anybody may without `allowed_domains`."""
+        if not self.allowed_domains:
+            return True
+        return proof is not None and any(map(proof.proves, self.allowed_domains))
 
 
 def _uri(field: str, text: str) -> None:

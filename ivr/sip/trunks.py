@@ -5,12 +5,16 @@ from collections.abc import Callable, Iterator
 from twisted.internet.defer import Deferred, DeferredList
 
 from ivr.sip.address import Address
+from ivr.sip.connection import PeerProof
 from ivr.sip.exchange import ExchangeHost
 from ivr.sip.line import Line
 from ivr.sip.message import Request
 from ivr.sip.registration import Registration
 from ivr.sip.trunk import Trunk
 from ivr.sip.watch import Watch
+
+Proof = Callable[[Address], PeerProof | None]
+"""Tells who the source of a message proved to be by TLS, None where it did not."""
 
 
 class Trunks:
@@ -19,9 +23,12 @@ class Trunks:
     `on_change` hears of each change of a line's registration or state.
     """
 
-    def __init__(self, host: ExchangeHost, on_change: Callable[[Line], object]) -> None:
+    def __init__(
+        self, host: ExchangeHost, on_change: Callable[[Line], object], proof: Proof
+    ) -> None:
         self._host = host
         self._on_change = on_change
+        self._proof = proof
         self._lines: dict[str, Line] = {}
 
     def __iter__(self) -> Iterator[Line]:
@@ -53,14 +60,16 @@ class Trunks:
         """Return the line that a request came over, None for one from elsewhere.
 
         Told by our Contact there, which a registrar sends calls to, or by where the
-        request came from. Raise MalformedMessageError.
+        request came from; of a trunk that has to prove itself only when it did. Raise
+        MalformedMessageError.
         """
         token = request.uri.param("line")
+        proof = self._proof(source)
         for line in self._lines.values():
-            if token is not None and token == line.token:
+            if token is not None and token == line.token and line.trunk.is_proven_by(proof):
                 return line
         for line in self._lines.values():
-            if line.trunk.allows(source.host):
+            if line.trunk.allows(source.host, proof):
                 return line
         return None
 

@@ -36,7 +36,7 @@ from ivr.sip.server_transaction import ServerTransactions
 from ivr.sip.session_timer import TimerPolicy, too_brief
 from ivr.sip.sessions import Sessions
 from ivr.sip.trunk import Trunk
-from ivr.sip.trunks import Trunks
+from ivr.sip.trunks import Proof, Trunks
 
 log = structlog.get_logger()
 
@@ -56,7 +56,8 @@ class UserAgent:
     `local` is the address others reach us at: it goes into Contact and Via; `others`
     are the same for other transports. `follow_maddr` sends responses where a Via
     wants them, which anybody can use to have them sent to anybody. `timers` are the
-    session intervals we want. `guard` says whom we listen to.
+    session intervals we want. `guard` says whom we listen to, `proof` whom a TLS
+    connection has shown to be there.
     `on_call` gets each new call, after 100 was sent, and sets its handler.
     """
 
@@ -76,6 +77,7 @@ class UserAgent:
         resolver: Resolver | None = None,
         on_line: Callable[[Line], object] = lambda _: None,
         guard: Guard | None = None,
+        proof: Proof = lambda _: None,
     ) -> None:
         self._identity = Identity(local, server_name, tuple(others))
         self._guard = guard or Guard(clock)
@@ -116,6 +118,7 @@ class UserAgent:
             resolver,
             self._check_idle,
             on_line,
+            proof,
         )
         self._waiting: list[Deferred[None]] = []
 

@@ -18,7 +18,7 @@ from ivr.media.leg import MediaLeg, MediaNode
 from ivr.media.playout import Playout
 from ivr.media.ports import PortPool
 from ivr.settings import Settings
-from ivr.sip import Address, Request, Response
+from ivr.sip import IncomingCall, Request, Response
 from ivr.vocabulary import EventType, Result
 from tests.fakes.speech import FakeLibrary
 from tests.sip.wire import Wire, only_request, request, status
@@ -68,8 +68,8 @@ class Exchange:
             self.reactor, Playout(self.reactor), self.pool, "127.0.0.1", "127.0.0.1"
         )
 
-        def open_leg(source: Address) -> MediaLeg:
-            self.legs.append(MediaLeg(node, source.host))
+        def open_leg(call: IncomingCall) -> MediaLeg:
+            self.legs.append(MediaLeg(node, call.source.host))
             return self.legs[-1]
 
         self.switchboard = Switchboard(around, {"3000": "fr"}, open_leg, retry_after=30)

@@ -8,11 +8,20 @@ from twisted.internet import reactor
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import Clock
 
-from ivr.calls.telephony import Ports, guard_of, registrar_of, resolver_of, trunks_of
+from ivr.calls.telephony import (
+    Ports,
+    guard_of,
+    registrar_of,
+    resolver_of,
+    srtp_of_trunks,
+    timers_of,
+    trunks_of,
+)
+from ivr.media.security import SrtpPolicy
 from ivr.settings_sip import SipSettings
 from ivr.sip import Address, Transport
 from ivr.sip.overload import LagMeter
-from ivr.sip.trunk import SrtpPolicy
+from ivr.sip.session_timer import TimerPolicy
 from tests.sip.wire import request
 
 LOOPBACK = {"host": "127.0.0.1", "port": 0}
@@ -91,7 +100,7 @@ def test_a_trunk_is_as_it_is_configured() -> None:
                     "password": "secret",
                     "register": True,
                     "allowed_sources": ["198.51.100.0/24"],
-                    "srtp": "required",
+                    "allowed_domains": ["sip.carrier.example"],
                     "max_calls": 3,
                 }
             ]
@@ -105,7 +114,41 @@ def test_a_trunk_is_as_it_is_configured() -> None:
     assert (trunk.user, trunk.credentials[0].password) == ("me", "secret")
     assert trunk.registers
     assert trunk.allowed_sources == (ip_network("198.51.100.0/24"),)
-    assert (trunk.srtp, trunk.max_calls) == (SrtpPolicy.REQUIRED, 3)
+    assert trunk.allowed_domains == ("sip.carrier.example",)
+    assert trunk.max_calls == 3
+
+
+def test_a_trunks_calls_are_encrypted_as_it_says_and_otherwise_as_all() -> None:
+    wanted = settings(trunks=[{**TRUNK, "srtp": "required"}, {**TRUNK, "name": "pbx"}])
+    assert srtp_of_trunks(wanted) == {"carrier": SrtpPolicy.REQUIRED}
+
+
+def test_session_timers_are_as_configured() -> None:
+    assert timers_of(settings()) == TimerPolicy()
+    shorter = settings(session_timer={"session_expires": 600, "min_se": 300})
+    assert timers_of(shorter) == TimerPolicy(interval=600, minimum=300)
+    with pytest.raises(ValueError, match="below min_se"):
+        settings(session_timer={"session_expires": 600, "min_se": 900})
+
+
+def test_an_address_says_nothing_of_a_trunk_that_has_to_prove_itself() -> None:
+    proving = {
+        **TRUNK,
+        "transport": "tls",
+        "allowed_sources": ["198.51.100.0/24"],
+        "allowed_domains": ["sip.carrier.example"],
+    }
+    wanted = settings(trunks=[proving], protection={"known": ["192.0.2.1"], "unknown": "drop"})
+    guard = guard_of(wanted, Clock(), LagMeter(Clock()))
+    assert not guard.hears(request("OPTIONS"), Address("198.51.100.3", 5060))
+    with pytest.raises(ValueError, match="client_ca"):
+        settings(trunks=[{**proving, "transport": "udp"}])
+
+
+@pytest.mark.parametrize("name", ["", "with space", "a" * 41, "a4242424242424242", "é"])
+def test_a_trunks_name_can_stand_in_events(name: str) -> None:
+    with pytest.raises(ValueError, match="name"):
+        settings(trunks=[{**TRUNK, "name": name}])
 
 
 def test_a_trunk_that_cannot_be_is_named() -> None:

@@ -1,5 +1,7 @@
 """Who is heard, and who is answered (ivr/sip/guard.py), through the seam alone."""
 
+from dataclasses import replace
+
 import pytest
 from twisted.internet.task import Clock
 
@@ -72,6 +74,24 @@ def test_strangers_are_not_heard_but_where_they_answer() -> None:
     assert not guard.admits(PHONE.host)
     assert guard.hears(b"SIP/2.0 200 OK\r\n\r\n", PHONE)
     assert guard.hears(OPTIONS, TRUNK)
+
+
+def test_who_has_proven_to_be_known_is_no_stranger() -> None:
+    flow = PHONE._replace(port=40_000)
+    for unknown in (Treatment.DROP, Treatment.REFUSE):
+        guard = Guard(Clock(), Policy(known=KNOWN, unknown=unknown))
+        guard.proven = lambda source: source == flow
+        assert guard.hears(OPTIONS, flow)
+        assert judged(guard, OPTIONS, flow) is None
+        assert judged(guard, OPTIONS, PHONE) == (403 if unknown is Treatment.REFUSE else None)
+
+
+def test_who_may_yet_prove_it_may_connect_unless_denied() -> None:
+    policy = Policy(AccessList(["192.0.2.0/24"]), AccessList(deny=["198.51.100.5"]))
+    guard = Guard(Clock(), replace(policy, unknown=Treatment.DROP))
+    assert not guard.admits("203.0.113.1")
+    assert guard.admits("203.0.113.1", may_prove=True)
+    assert not guard.admits("198.51.100.5", may_prove=True)
 
 
 def test_a_message_that_is_too_large_is_not_read() -> None:

@@ -6,7 +6,8 @@ from ipaddress import ip_network
 import pytest
 from twisted.internet.task import Clock
 
-from ivr.sip import Address, Registrar, Request, Response, parse
+from ivr.sip import Address, Registrar, Request, Response, Transport, parse
+from ivr.sip.certificates import Peer
 from ivr.sip.digest_client import Credentials
 from ivr.sip.names import Answer, Kind, Srv
 from ivr.sip.registration import FIRST_WAIT, LONGEST_WAIT, Registered, Registration
@@ -350,6 +351,22 @@ def test_a_call_that_comes_by_our_contact_is_known_by_its_trunk() -> None:
     assert of(f"sip:1001@192.0.2.1;line={token}", "203.0.113.9") == "other"
     assert of("sip:1001@192.0.2.1;line=x", "203.0.113.9") is None
     assert of("sip:1001@192.0.2.1", "198.51.100.9") == "sbc"
+    assert [line.trunk.name for line in trunks] == ["pbx", "other", "sbc"]
     with pytest.raises(ValueError, match="another trunk"):
         trunks.use(trunk("other", "192.0.2.77"))
-    assert [line.trunk.name for line in trunks] == ["pbx", "other", "sbc"]
+
+
+def test_a_call_by_our_contact_is_not_a_trunks_that_has_not_proven_itself() -> None:
+    flow = Address("203.0.113.9", 40_000, Transport.TLS)
+    wire = Wire(
+        proof=lambda source: Peer(frozenset({"sip.example.com"})) if source == flow else None
+    )
+    trunks = wire.agent.trunks
+    line = trunks.use(
+        Trunk("sure", "192.0.2.60", allowed_domains=("sip.example.com",), ping_interval=0)
+    )
+    message = parse(request("OPTIONS", uri=f"sip:1001@192.0.2.1;line={line.token}"))
+    assert isinstance(message, Request)
+    assert trunks.of(message, flow) is line
+    assert trunks.of(message, flow._replace(port=40_001)) is None
+    wire.agent.close()

@@ -1,12 +1,14 @@
 """What a trunk's configuration means."""
 
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 
+from ivr.sip.certificates import Peer
 from ivr.sip.digest_client import Credentials
-from ivr.sip.trunk import SrtpPolicy, Trunk
+from ivr.sip.trunk import Trunk
 
 TRUNK = Trunk("carrier", "sip.example.com:5070", credentials=(Credentials("a b", "s3cret"),))
 
@@ -46,7 +48,21 @@ def test_where_its_calls_may_come_from() -> None:
     assert trunk.allows("192.0.2.9")
     assert trunk.allows("::1")
     assert not trunk.allows("192.0.3.9")
+    assert trunk.allows("::ffff:192.0.2.9")
     assert not TRUNK.allows("192.0.2.9")
+
+
+def test_where_its_calls_may_come_from_may_have_to_be_proven() -> None:
+    ours, other = Peer(frozenset({"sip.example.com"})), Peer(frozenset({"example.com"}))
+    anywhere = Trunk("x", "h", allowed_domains=("example.org", "sip.example.com"))
+    assert anywhere.allows("203.0.113.9", ours)
+    assert not anywhere.allows("203.0.113.9", other)
+    assert not anywhere.allows("203.0.113.9", Peer())
+    assert not anywhere.allows("203.0.113.9")
+    network = replace(anywhere, allowed_sources=(ip_network("192.0.2.0/24"),))
+    assert network.allows("192.0.2.9", ours)
+    assert not network.allows("203.0.113.9", ours)
+    assert not network.allows("192.0.2.9")
 
 
 @pytest.mark.parametrize(
@@ -72,6 +88,5 @@ def test_what_cannot_be_names_its_field(field: str, more: dict[str, Any]) -> Non
 
 def test_the_defaults_ask_for_nothing_special() -> None:
     plain = Trunk("x", "192.0.2.1")
-    assert plain.srtp is SrtpPolicy.OFF
     assert (plain.registers, plain.follow_redirects) == (False, False)
     assert plain.allowed_sources == ()
