@@ -26,6 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from ivr.settings_agents import AgentSettings, TransferSettings
 from ivr.settings_sip import SipSettings
 from ivr.settings_table import Table
 
@@ -209,12 +210,21 @@ class Settings(BaseSettings):
         Number(number="3000", language="fr"),
         Number(number="3001", language="en"),
     )
+    agents: AgentSettings = AgentSettings()
+    transfer: TransferSettings = TransferSettings()
     prompts: PromptSettings = PromptSettings()
     reference: ReferenceSettings = ReferenceSettings()
     keypad: KeypadSettings = KeypadSettings()
     gateway: GatewaySettings = GatewaySettings()
     monitor: MonitorSettings = MonitorSettings()
     log: LogSettings = LogSettings()
+
+    @model_validator(mode="after")
+    def _known_trunk(self) -> Self:
+        wanted = self.agents.trunk
+        if wanted and wanted not in {one.name for one in self.sip.trunks}:
+            raise ValueError(f"agents.trunk: no such trunk: {wanted}")
+        return self
 
     @classmethod
     def settings_customise_sources(

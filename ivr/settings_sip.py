@@ -74,6 +74,7 @@ class SipTrunk(Table):
     follow_redirects: bool = False
     failover_after: float = Field(8.0, gt=0)
     answer_within: float = Field(180.0, gt=0)
+    take_back: Literal["refer", "bridge"] | None = None
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
