@@ -22,6 +22,8 @@ class Step(StrEnum):
     COMPLETED = "payment-completed"
     FAILED = "payment-failed"
     CANCELLED = "payment-cancelled"
+    AGENT = "agent"
+    """With an agent, or waiting for one."""
 
 
 class EntryError(StrEnum):
@@ -100,6 +102,9 @@ class Result(StrEnum):
     CALLER_HUNG_UP = "caller-hung-up"
     CALLER_DECLINED = "caller-declined"
     TRANSFERRED_TO_AGENT = "transferred-to-agent"
+    CANCELLED_BY_AGENT = "cancelled-by-agent"
+    EXPIRED = "expired"
+    """It was prepared, and no call came for it in time."""
     INTERNAL_ERROR = "internal-error"
 
 
@@ -108,8 +113,14 @@ class EventType(StrEnum):
 
     CALL_STARTED = "call.started"
     CALL_ANSWERED = "call.answered"
+    CALL_QUALITY = "call.quality"
     CALL_ENDED = "call.ended"
+    TRUNK_UP = "trunk.up"
+    TRUNK_DOWN = "trunk.down"
+    TRUNK_REGISTERED = "trunk.registered"
+    TRUNK_UNREGISTERED = "trunk.unregistered"
     TRANSACTION_CREATED = "transaction.created"
+    TRANSACTION_TRANSFERRED = "transaction.transferred"
     TRANSACTION_IDENTIFIED = "transaction.identified"
     TRANSACTION_ENDED = "transaction.ended"
     STEP_ENTERED = "step.entered"
@@ -117,6 +128,17 @@ class EventType(StrEnum):
     ENTRY_PROGRESS = "entry.progress"
     ENTRY_ACCEPTED = "entry.accepted"
     ENTRY_ERROR = "entry.error"
+    AGENT_WANTED = "agent.wanted"
+    AGENT_RINGING = "agent.ringing"
+    AGENT_CONNECTED = "agent.connected"
+    AGENT_UNAVAILABLE = "agent.unavailable"
+    AGENT_LEFT = "agent.left"
+    JOURNEY_RESUMED = "journey.resumed"
+    CAPTURE_STARTED = "capture.started"
+    CAPTURE_STOPPED = "capture.stopped"
+    SHIELD_PROVED = "shield.proved"
+    SHIELD_UNPROVED = "shield.unproved"
+    COMMAND_ENDED = "command.ended"
     PAYMENT_ATTEMPTED = "payment.attempted"
     PAYMENT_SUCCEEDED = "payment.succeeded"
     PAYMENT_DECLINED = "payment.declined"
@@ -133,3 +155,39 @@ class AttemptState(StrEnum):
     NOT_CHARGED = "not-charged"
     """The gateway certainly charged nothing, and no issuer decided."""
     UNKNOWN = "unknown"
+
+
+class CommandType(StrEnum):
+    """What an agent, or a program, asks of a live call."""
+
+    TAKE_BACK = "take-back"
+    HAND_OVER = "hand-over"
+    """Let the journey go on where it was, after `take-back`."""
+    CANCEL = "cancel"
+    START_CAPTURE = "start-capture"
+    """Ask for the card while the agent stays on the line."""
+    CAPTURE = "capture"
+    """Ask for one field, or for it again: `field` of its data is its step."""
+    COMPLETE = "complete"
+    """Charge what was captured while the agent stayed on the line."""
+    CALL = "call"
+    """Call the agent, then the debtor."""
+
+
+class CommandOutcome(StrEnum):
+    """What came of a command."""
+
+    DONE = "done"
+    CALL_ENDED = "call-ended"
+    ALREADY = "already"
+    """Somebody else has asked for it, and it is so."""
+    NOT_NOW = "not-now"
+    """It means nothing where the call is now."""
+    AFTER_PAYMENT = "after-payment"
+    """The gateway is being asked; it is done as soon as that has ended."""
+    AGENT_UNAVAILABLE = "agent-unavailable"
+    SHIELD_UNPROVED = "shield-unproved"
+    """The agent might hear a key: nothing is captured with them on the line."""
+    EXPIRED = "expired"
+    """No node has taken it in time."""
+    INTERNAL_ERROR = "internal-error"

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from ivr.ledger.card_shape import holds_card_number
-from ivr.vocabulary import Capture, EntryError, Result
+from ivr.vocabulary import Capture, CommandOutcome, CommandType, EntryError, Result
 
 KNOWN_BRANDS: Final = frozenset(
     {
@@ -52,6 +52,10 @@ def _count(most: int) -> Callable[[object], bool]:
     return lambda value: type(value) is int and 0 <= value <= most
 
 
+def _number(value: object) -> bool:
+    return type(value) in (int, float)
+
+
 def _text(pattern: str, digits: int | None = None) -> Callable[[object], bool]:
     form = re.compile(pattern)
 
@@ -78,7 +82,7 @@ _CHECKS: Final[tuple[tuple[str, Callable[[object], bool]], ...]] = (
     ("brand", lambda value: type(value) is str and value in KNOWN_BRANDS),
     ("luhn", lambda value: type(value) is bool),
     ("capture", _one_of(Capture)),
-    ("silence", lambda value: type(value) in (int, float)),
+    ("silence", _number),
     ("prompt", _text(r"[a-z](?:[a-z.-]|[0-9]{1,3}(?![0-9])){0,99}", digits=6)),
     ("prompt_version", _count(999)),
     ("result", _one_of(Result)),
@@ -94,6 +98,14 @@ _CHECKS: Final[tuple[tuple[str, Callable[[object], bool]], ...]] = (
     ("caller", _outside(r"[ -~]{0,64}|[ -~]{1,4}…")),
     ("called", _outside(r"[ -~]{0,64}|[ -~]{1,4}…")),
     ("debt_id", _outside(r"[A-Za-z0-9_-]{1,40}")),
+    ("trunk", _text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", digits=12)),
+    ("loss", _number),
+    ("peer_loss", _number),
+    ("jitter", _number),
+    ("round_trip", _number),
+    ("agent", _outside(r"[A-Za-z0-9_-]{1,40}")),
+    ("command", _one_of(CommandType)),
+    ("outcome", _one_of(CommandOutcome)),
 )
 
 
@@ -136,16 +148,30 @@ class EventDetail:
     """As `telephone` returns it; so is `called`."""
     called: str | None = None
     debt_id: str | None = None
+    trunk: str | None = None
+    """Its name in the settings."""
+    loss: float | None = None
+    """Share of the other side's packets that did not come; `peer_loss` of ours. 0 to 1."""
+    peer_loss: float | None = None
+    jitter: float | None = None
+    """Seconds, rounded to milliseconds and kept within a minute; so is `round_trip`."""
+    round_trip: float | None = None
+    agent: str | None = None
+    """The user whose phone it is."""
+    command: CommandType | None = None
+    outcome: CommandOutcome | None = None
 
     def __post_init__(self) -> None:
         for name, right in _CHECKS:
             value = getattr(self, name)
             if value is not None and not right(value):
                 raise ValueError(f"an event's {name} is not of its form")
-        if self.silence is not None:
-            # A fraction has room for a card number.
-            seconds = self.silence if math.isfinite(self.silence) else 0.0
-            object.__setattr__(self, "silence", round(min(max(seconds, 0.0), 3600.0), 1))
+        for name, (most, places) in _ROUNDED.items():
+            number = getattr(self, name)
+            if number is not None:
+                # A fraction has room for a card number.
+                kept = min(max(number, 0.0), most) if math.isfinite(number) else 0.0
+                object.__setattr__(self, name, round(kept, places))
 
     def data(self) -> dict[str, str | int | float | bool]:
         """Return what is known, by name, ready for JSON."""
@@ -179,4 +205,12 @@ def safe_last4(last4: str | None) -> str | None:
     return last4 if last4 is not None and _LAST4(last4) else None
 
 
+_ROUNDED: Final = {
+    "silence": (3600.0, 1),
+    "loss": (1.0, 3),
+    "peer_loss": (1.0, 3),
+    "jitter": (60.0, 3),
+    "round_trip": (60.0, 3),
+}
+"""The largest value of each number that has a fraction, and its decimal places."""
 _REFERENCE, _LAST4 = (dict(_CHECKS)[name] for name in ("reference", "last4"))

@@ -28,7 +28,12 @@ def new_id() -> str:
 
     No digit is in it, so no search for card numbers ever stumbles over an id.
     """
-    return uuid.uuid4().hex.translate(_LETTERS)
+    return letters(uuid.uuid4().hex)
+
+
+def letters(hexadecimal: str) -> str:
+    """Return a hexadecimal number in the letters a to p."""
+    return hexadecimal.translate(_LETTERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +101,7 @@ def _missing(event: Event) -> str | None:
             opened = isinstance(event.opening, TransactionOpening)
             right = opened and event.transaction_id is not None and event.step is not None
             return None if right else "its transaction and an opening: see transaction_created"
-        case EventType.CALL_ANSWERED | EventType.CALL_ENDED:
+        case EventType.CALL_ANSWERED | EventType.CALL_QUALITY | EventType.CALL_ENDED:
             return None if event.call_id is not None else "its call"
         case EventType.TRANSACTION_ENDED:
             right = event.transaction_id is not None and event.detail.result is not None
@@ -106,6 +111,19 @@ def _missing(event: Event) -> str | None:
             known = None not in (detail.debt_id, detail.amount, detail.currency)
             right = event.transaction_id is not None and known
             return None if right else "its transaction, debt_id, amount and currency"
+        case EventType.TRANSACTION_TRANSFERRED:
+            known = None not in (event.transaction_id, event.call_id)
+            return None if known else "its transaction and its call"
+        case EventType.COMMAND_ENDED:
+            told = None not in (event.detail.command, event.detail.outcome)
+            return None if told else "its command and outcome"
+        case (
+            EventType.TRUNK_UP
+            | EventType.TRUNK_DOWN
+            | EventType.TRUNK_REGISTERED
+            | EventType.TRUNK_UNREGISTERED
+        ):
+            return None if event.detail.trunk is not None else "its trunk"
         case EventType.ENTRY_ERROR:
             told = None not in (event.step, event.detail.error, event.detail.attempt)
             return None if told else "its step, error and attempt"

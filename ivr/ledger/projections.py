@@ -48,6 +48,16 @@ _IDENTIFIED = (
     .where(transactions.c.id == bindparam("transaction"))
     .values(debt_id=bindparam("debt"), amount_due=bindparam("due"), currency=bindparam("money"))
 )
+_TRANSFERRED = (
+    update(transactions)
+    .where(transactions.c.id == bindparam("transaction"))
+    .values(call_id=bindparam("call"))
+)
+_OWNED = (
+    update(transactions)
+    .where(transactions.c.id == bindparam("transaction"), transactions.c.owner_id.is_(None))
+    .values(owner_id=bindparam("agent"))
+)
 _ENDED = (
     update(transactions)
     .where(transactions.c.id == bindparam("transaction"), transactions.c.ended_at.is_(None))
@@ -74,6 +84,8 @@ async def project(connection: AsyncConnection, node: str, added: Sequence[Event]
         (insert(calls), _calls(added, node)),
         (insert(transactions), _transactions(added)),
         (_ANSWERED, answered),
+        (_TRANSFERRED, _transfers(added)),
+        (_OWNED, _owners(added)),
         (_IDENTIFIED, _debts(added)),
         (_MOVED, moved),
         (_TOUCHED, touched),
@@ -169,6 +181,22 @@ def _transactions(added: Sequence[Event]) -> list[_Row]:
         }
         for event in added
         if isinstance(event.opening, TransactionOpening)
+    ]
+
+
+def _transfers(added: Sequence[Event]) -> list[_Row]:
+    return [
+        {"transaction": event.transaction_id, "call": event.call_id}
+        for event in _all(added, EventType.TRANSACTION_TRANSFERRED)
+    ]
+
+
+def _owners(added: Sequence[Event]) -> list[_Row]:
+    """Give each that is nobody's to the first agent whose phone rings for it."""
+    return [
+        {"transaction": event.transaction_id, "agent": event.detail.agent}
+        for event in _all(added, EventType.AGENT_RINGING)
+        if event.detail.agent is not None
     ]
 
 

@@ -47,6 +47,8 @@ class TransactionRow:
     id: str
     call_id: str | None
     debt_id: str | None
+    owner_id: str | None
+    """The agent whose it is; None for a transaction of nobody's."""
     reference: str | None
     channel: str
     journey: str

@@ -19,7 +19,7 @@ from ivr.ledger.database import Database
 
 log = structlog.get_logger(__name__)
 
-_POLL: Final = 0.1
+POLL: Final = 0.1
 """Seconds between two looks at SQLite's counter: a few microseconds each."""
 _RETRY: Final = 1.0
 
@@ -37,9 +37,14 @@ class Wake(Protocol):
         """Give the connection back."""
 
 
-def open_wake(database: Database) -> Wake:
-    """Return what wakes a reader of `database`. It connects at the first `wait`."""
-    return _Notified(database) if database.dialect == "postgresql" else _Polled(database)
+def open_wake(database: Database, channel: str = CHANNEL, poll: float = POLL) -> Wake:
+    """Return what wakes a reader of `database`. It connects at the first `wait`.
+
+    `channel` is what PostgreSQL notifies, `poll` the seconds between two looks at SQLite.
+    """
+    if database.dialect == "postgresql":
+        return _Notified(database, channel)
+    return _Polled(database, poll)
 
 
 class _Connected:
@@ -72,8 +77,9 @@ class _Connected:
 class _Polled(_Connected):
     """SQLite: `PRAGMA data_version` moves when any other connection has committed."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, poll: float) -> None:
         super().__init__(database)
+        self._poll = poll
         self._seen: int | None = None
 
     async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - seconds at most
@@ -83,7 +89,7 @@ class _Polled(_Connected):
             left = deadline - loop.time()
             if left <= 0:
                 return
-            await asyncio.sleep(min(_POLL if self._connection else _RETRY, left))
+            await asyncio.sleep(min(self._poll if self._connection else _RETRY, left))
 
     async def _moved(self) -> bool:
         try:
@@ -101,8 +107,9 @@ class _Polled(_Connected):
 class _Notified(_Connected):
     """PostgreSQL: LISTEN on a connection of its own."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, channel: str) -> None:
         super().__init__(database)
+        self._channel = channel
         self._news = asyncio.Event()
         self._lost = asyncio.Event()
         self._lost.set()
@@ -119,7 +126,7 @@ class _Notified(_Connected):
         await self._drop()
         try:
             driver = await self._driver()
-            await driver.add_listener(CHANNEL, self._notified)
+            await driver.add_listener(self._channel, self._notified)
         except Exception as error:  # noqa: BLE001 - asyncpg's errors share no base class
             log.warning("wake-lost", why=type(error).__name__)
             await asyncio.sleep(_RETRY)

@@ -91,6 +91,11 @@ class EventData(_Answer):
     caller: str | None = _absent_when_none()
     called: str | None = _absent_when_none()
     debt_id: str | None = _absent_when_none()
+    trunk: str | None = _absent_when_none()
+    loss: float | None = _absent_when_none()
+    peer_loss: float | None = _absent_when_none()
+    jitter: float | None = _absent_when_none()
+    round_trip: float | None = _absent_when_none()
 
 
 class Event(_Answer):
@@ -192,6 +197,22 @@ class Calls(_Answer):
     last_event_id: int = Field(
         description="Stream the events after this one and you miss none of these calls'."
     )
+
+
+class Trunk(_Answer):
+    """What an ivr node knows of one of its trunks."""
+
+    node: str
+    name: str
+    up: bool | None = Field(description="It answers our OPTIONS; null: not known.")
+    registered: bool | None = Field(description="We are registered there; null: not known.")
+    changed_at: AwareDatetime
+
+
+class Trunks(_Answer):
+    """The trunks of all nodes that run, by node and name."""
+
+    items: list[Trunk]
 
 
 class Recovery(_Answer):

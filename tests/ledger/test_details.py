@@ -50,7 +50,7 @@ _TEXT_FIELDS = [field.name for field in fields(EventDetail) if "str" in str(fiel
 def test_every_text_field_is_looked_at() -> None:
     assert set(_TEXT_FIELDS) == {
         "brand", "prompt", "currency", "last4", "expiry_masked", "reference", "code",
-        "advice", "reason", "caller", "called", "debt_id",
+        "advice", "reason", "caller", "called", "debt_id", "agent",
     }  # fmt: skip
 
 

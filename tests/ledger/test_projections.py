@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from ivr.ledger.database import Database
 from ivr.ledger.details import EventDetail
-from ivr.ledger.events import Event, transaction_ended
+from ivr.ledger.events import Event, transaction_created, transaction_ended
 from ivr.ledger.tables import calls, transactions
 from ivr.vocabulary import EventType, Result, Step
 from tests.ledger.stage import NOON, Stage, call, rows, transaction
@@ -78,6 +78,7 @@ async def test_a_transaction_is_opened_moved_tied_to_its_debt_and_ended(
         "id": "tx-a",
         "call_id": "call-a",
         "debt_id": debt.id,
+        "owner_id": None,
         "channel": "inbound-call",
         "journey": "payment",
         "language": "fr",
@@ -111,3 +112,27 @@ async def test_a_whole_call_fits_into_one_batch(database: Database) -> None:
         ("payment-card-number", "caller-hung-up")
     ] * 2
     assert all(row["ended_at"] == NOON for row in await rows(database, calls))
+
+
+async def test_a_transfer_ties_a_prepared_transaction_to_its_call(database: Database) -> None:
+    stage = Stage(database)
+    stage.writer.record(call("p"))
+    stage.writer.record(
+        transaction_created(
+            "tx-p", NOON, call_id=None, channel="agent", journey="payment", language="fr"
+        )
+    )
+    stage.writer.record(Event(EventType.TRANSACTION_TRANSFERRED, NOON, "call-p", "tx-p"))
+    for agent in ("anna", "ben"):
+        stage.writer.record(
+            Event(
+                EventType.AGENT_RINGING,
+                NOON,
+                "call-p",
+                "tx-p",
+                detail=EventDetail(agent=agent),
+            )
+        )
+        await stage.writer.flush()
+    (row,) = await rows(database, transactions)
+    assert (row["call_id"], row["owner_id"]) == ("call-p", "anna")

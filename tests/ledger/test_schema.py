@@ -9,14 +9,14 @@ from sqlalchemy import Connection, text
 
 from ivr.ledger.database import Database, LedgerUnavailableError, open_database
 from ivr.ledger.schema import check_schema, migrate
-from ivr.ledger.tables_agents import metadata
+from ivr.ledger.tables_agents import users
 
 
 def _differences(connection: Connection) -> list[object]:
     context = MigrationContext.configure(
         connection, opts={"compare_type": True, "compare_server_default": True}
     )
-    return list(compare_metadata(context, metadata))
+    return list(compare_metadata(context, users.metadata))
 
 
 async def test_the_migrations_make_the_tables_of_this_version(database: Database) -> None:

@@ -9,7 +9,15 @@ import pytest
 from ivr.ledger.database import Database
 from ivr.monitor.answers import error_type
 from ivr.monitor.models import EventData
-from ivr.vocabulary import AttemptState, EntryError, EventType, Result, Step
+from ivr.vocabulary import (
+    AttemptState,
+    CommandOutcome,
+    CommandType,
+    EntryError,
+    EventType,
+    Result,
+    Step,
+)
 from tests.monitor.clients import client_of, make_app
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -44,6 +52,11 @@ def test_each_word_is_explained_and_no_other(title: str, words: type[StrEnum]) -
     assert set(rows(sections("vocabulary.md")[title])) == {word.value for word in words}
 
 
+def test_each_command_and_each_outcome_is_explained_and_no_other() -> None:
+    words = {word.value for kind in (CommandType, CommandOutcome) for word in kind}
+    assert set(rows(sections("vocabulary.md")["Commands"])) == words
+
+
 def test_each_field_of_an_event_is_explained_and_no_other() -> None:
     assert set(rows(sections("vocabulary.md")["Fields of `data`"])) == set(
         EventData.model_fields
@@ -66,6 +79,6 @@ async def test_each_address_of_the_api_is_in_its_document(database: Database) ->
         metrics = (await client.get("/metrics")).text
     names = re.findall(r"^# TYPE (\S+)", metrics, re.MULTILINE)
     page = (DOCS / "api.md").read_text()
-    assert len(names) == 5
+    assert len(names) == 7
     for told in [*document["paths"], *names]:
         assert f"{told}`" in page or f"{told}{{" in page, told

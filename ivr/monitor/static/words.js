@@ -25,12 +25,13 @@ const fr = {
   finished: (caller, result, amount) => `${caller} : ${result}${amount ? `, ${amount}` : ""}`,
   noResult: "sans transaction", stepOf: (name, at, all) => `${name}, étape ${at} sur ${all}`,
   hiddenCaller: "numéro masqué",
+  trunksOut: (names) => `Opérateur injoignable : ${names}`,
   steps: {
     "welcome": "Accueil", "reference": "Référence", "amount": "Montant", "ready": "Carte en main",
     "payment-card-number": "Numéro de carte", "expiration-date": "Expiration",
     "security-code": "Cryptogramme", "confirm": "Confirmation",
     "payment-processing": "Paiement", "payment-completed": "Payé",
-    "payment-failed": "Échec", "payment-cancelled": "Annulé",
+    "payment-failed": "Échec", "payment-cancelled": "Annulé", "agent": "Avec un agent",
   },
   errors: {
     "timeout": "aucune touche à temps", "too-short": "trop court", "too-long": "trop long",
@@ -46,6 +47,7 @@ const fr = {
     "card-declined": "Carte refusée", "too-many-failed-attempts": "Trop d’essais",
     "payment-connector-error": "Banque injoignable", "caller-hung-up": "A raccroché",
     "caller-declined": "A renoncé", "transferred-to-agent": "Vers un agent",
+    "cancelled-by-agent": "Annulé par l’agent", "expired": "Jamais arrivé",
     "internal-error": "Défaut interne",
   },
 };
@@ -72,12 +74,13 @@ const en = {
   finished: (caller, result, amount) => `${caller}: ${result}${amount ? `, ${amount}` : ""}`,
   noResult: "no transaction", stepOf: (name, at, all) => `${name}, step ${at} of ${all}`,
   hiddenCaller: "number withheld",
+  trunksOut: (names) => `Carrier out of reach: ${names}`,
   steps: {
     "welcome": "Welcome", "reference": "Reference", "amount": "Amount", "ready": "Card in hand",
     "payment-card-number": "Card number", "expiration-date": "Expiry",
     "security-code": "Security code", "confirm": "Confirm",
     "payment-processing": "Payment", "payment-completed": "Paid",
-    "payment-failed": "Failed", "payment-cancelled": "Cancelled",
+    "payment-failed": "Failed", "payment-cancelled": "Cancelled", "agent": "With an agent",
   },
   errors: {
     "timeout": "no key in time", "too-short": "too short", "too-long": "too long",
@@ -93,6 +96,7 @@ const en = {
     "card-declined": "Card declined", "too-many-failed-attempts": "Too many attempts",
     "payment-connector-error": "Bank unreachable", "caller-hung-up": "Hung up",
     "caller-declined": "Gave up", "transferred-to-agent": "To an agent",
+    "cancelled-by-agent": "Cancelled by the agent", "expired": "Never arrived",
     "internal-error": "Internal fault",
   },
 };

@@ -1,0 +1,181 @@
+"""Commands: what an agent or a program asks of a call, carried to its node by the ledger.
+
+sent (by the monitor) ─ taken (by the node whose call it is) ─ ended, with an outcome
+
+A command for a call that has ended ends as it is sent. One that no node takes in time, its
+node having died, is ended by whoever asks how it stands.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import RowMapping, insert, or_, select, text, update
+
+from ivr.ledger.database import Database
+from ivr.ledger.tables import calls, transactions
+from ivr.ledger.tables_agents import commands
+from ivr.vocabulary import CommandOutcome, CommandType
+
+CHANNEL: Final = "solde_commands"
+"""PostgreSQL's nodes are notified here when a command is sent."""
+_TAKEN_WITHIN: Final = timedelta(seconds=5)
+_NOTIFY = text("SELECT pg_notify(:channel, '')")
+
+
+@dataclass(frozen=True, slots=True)
+class NewCommand:
+    """A command to be sent. `actor` is who asks, as the audit trail names them."""
+
+    type: CommandType
+    actor: str
+    transaction_id: str | None = None
+    """Its call is commanded; None for a command that any node may take."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command as it stands."""
+
+    id: int
+    type: CommandType
+    transaction_id: str | None
+    call_id: str | None
+    node: str | None
+    data: Mapping[str, Any]
+    actor: str
+    sent_at: datetime
+    taken_at: datetime | None
+    ended_at: datetime | None
+    outcome: CommandOutcome | None
+
+
+async def send_command(
+    database: Database, now: Callable[[], datetime], new: NewCommand
+) -> Command:
+    """Send a command; return how it stands. Raise `LedgerUnavailableError`."""
+    at = now()
+    async with database.write() as connection:
+        call_id, node, outcome = None, None, None
+        if new.transaction_id is not None:
+            live = (
+                select(calls.c.id, calls.c.node)
+                .join(transactions, transactions.c.call_id == calls.c.id)
+                .where(transactions.c.id == new.transaction_id, calls.c.ended_at.is_(None))
+            )
+            found = (await connection.execute(live)).one_or_none()
+            if found is None:
+                outcome = CommandOutcome.CALL_ENDED
+            else:
+                call_id, node = found
+        row = {
+            "type": new.type,
+            "transaction_id": new.transaction_id,
+            "call_id": call_id,
+            "node": node,
+            "data": dict(new.data),
+            "actor": new.actor,
+            "sent_at": at,
+            "ended_at": None if outcome is None else at,
+            "outcome": outcome,
+        }
+        sent = await connection.execute(insert(commands).returning(commands), [row])
+        if connection.dialect.name == "postgresql":
+            await connection.execute(_NOTIFY, {"channel": CHANNEL})
+        return _command(sent.mappings().one())
+
+
+async def find_command(
+    database: Database, now: Callable[[], datetime], command_id: int
+) -> Command | None:
+    """Return a command as it stands, or None. Raise `LedgerUnavailableError`.
+
+    One that was not taken in time is ended: `expired`, or `call-ended` if its call has.
+    """
+    query = select(commands).where(commands.c.id == command_id)
+    async with database.read() as connection:
+        found = (await connection.execute(query)).mappings().one_or_none()
+    if found is None:
+        return None
+    command = _command(found)
+    if command.ended_at is not None or command.taken_at is not None:
+        return command
+    if now() - command.sent_at < _TAKEN_WITHIN:
+        return command
+    async with database.write() as connection:
+        over = (
+            select(calls.c.ended_at)
+            .where(calls.c.id == command.call_id, calls.c.ended_at.is_not(None))
+            .limit(1)
+        )
+        ended = (await connection.execute(over)).one_or_none() is not None
+        outcome = CommandOutcome.CALL_ENDED if ended else CommandOutcome.EXPIRED
+        await connection.execute(
+            update(commands)
+            .where(commands.c.id == command_id, commands.c.taken_at.is_(None))
+            .values(taken_at=now(), ended_at=now(), outcome=outcome)
+        )
+        again = await connection.execute(query)
+        return _command(again.mappings().one())
+
+
+async def take_commands(
+    database: Database, now: Callable[[], datetime], node: str, most: int = 50
+) -> list[Command]:
+    """Take the commands that wait for `node`, oldest first; nobody else is given them.
+
+    Raise `LedgerUnavailableError`.
+    """
+    waiting = (
+        select(commands.c.id)
+        .where(
+            commands.c.taken_at.is_(None),
+            commands.c.ended_at.is_(None),
+            or_(commands.c.node == node, commands.c.node.is_(None)),
+        )
+        .order_by(commands.c.id)
+        .limit(most)
+    )
+    async with database.read() as connection:
+        ids = (await connection.execute(waiting)).scalars().all()
+    if not ids:
+        return []
+    async with database.write() as connection:
+        taken = await connection.execute(
+            update(commands)
+            .where(commands.c.id.in_(ids), commands.c.taken_at.is_(None))
+            .values(taken_at=now(), node=node)
+            .returning(commands)
+        )
+        return sorted(map(_command, taken.mappings()), key=lambda command: command.id)
+
+
+async def end_command(
+    database: Database,
+    now: Callable[[], datetime],
+    command_id: int,
+    outcome: CommandOutcome,
+) -> None:
+    """Write down what came of a taken command; the first end stands.
+
+    Raise `LedgerUnavailableError`.
+    """
+    async with database.write() as connection:
+        await connection.execute(
+            update(commands)
+            .where(commands.c.id == command_id, commands.c.ended_at.is_(None))
+            .values(ended_at=now(), outcome=outcome)
+        )
+
+
+def _command(row: RowMapping) -> Command:
+    outcome = row["outcome"]
+    return Command(
+        **{
+            **row,
+            "type": CommandType(row["type"]),
+            "outcome": None if outcome is None else CommandOutcome(outcome),
+        }
+    )
