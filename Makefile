@@ -36,9 +36,10 @@ bench: $(VENV)/.dev $(VENV)/.peers ## Speed and memory under SIPp's load; docs/b
 LOCK := uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 \
   --no-header --no-annotate --upgrade -q
 
-soak: $(VENV)/.dev $(VENV)/.peers ## What takes longer: hours of speech, attacks on the tone shield
+soak: $(VENV)/.dev $(VENV)/.peers ## What takes longer: hours of speech, attacks, fuzzing
 	$(BIN)/python -m tests.media.talkoff --hours 10
 	$(BIN)/python -m tests.media.shield_attack --lines 480
+	$(BIN)/python -m tests.fuzz --seconds 120
 
 lock: ## Renew the locked dependencies (needs uv)
 	$(LOCK) -o requirements/server.txt

@@ -73,6 +73,7 @@ def _known(option: str, request: Request) -> bool:
 
 def _inspect_body(request: Request) -> Reply | None:
     headers = request.headers
+    headers.values("Supported")  # whoever answers looks into it, too late to refuse
     if "Content-Encoding" in headers:
         codings = {value.lower() for value in headers.values("Content-Encoding")}
         if codings - {"identity"}:

@@ -105,3 +105,5 @@ def _check(message: Request | Response, fault: str) -> None:
         _ = message.uri
         if message.cseq.method != message.method:
             raise MalformedMessageError("The method of CSeq is another")
+    else:
+        _ = message.to.uri  # where the ACK goes of a 2xx without a usable Contact

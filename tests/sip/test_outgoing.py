@@ -4,6 +4,7 @@ import gc
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from ivr.sip import Address, CallEnd, CallStateError, MalformedMessageError
 from ivr.sip.attempt import Attempt
@@ -203,6 +204,16 @@ def test_an_answer_that_does_not_say_where_to_is_acknowledged_and_hung_up(header
     assert call.handler.heard == [("ended", CallEnd.REFUSED)]
     assert call.targets("BYE") == [CALLEE]
     call.accept_all()
+    assert call.quiet()
+
+
+def test_an_answer_of_a_callee_that_has_no_uri_is_none() -> None:
+    call = Call()
+    sound = reply(call.last(), 200, body=ANSWER, contact="<si~:x>")
+    with capture_logs() as logs:
+        call.wire.agent.datagram_received(sound.replace(b"@192.0.2.20;user", b"@192. .2"), CALLEE)
+    assert [entry["log_level"] for entry in logs] == ["info"]
+    call.call.hang_up()
     assert call.quiet()
 
 

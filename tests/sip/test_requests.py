@@ -139,6 +139,7 @@ def test_a_call_that_could_go_no_further_is_483_and_a_question_has_arrived() -> 
         (request(uri="sip:a@b:70000"), "a port above 65535 in a URI"),
         (request(contact="<mailto:a@b>"), "The Contact is no SIP URI"),
         (request(headers=('Record-Route: "<sip:a>, <sip:b>',)), "a quote or bracket"),
+        (request(headers=("Supported: 100rel,< timer",)), "a quote or bracket"),
         (request().replace(b"\r\n\r\n", b""), "The headers do not end"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of whatever reads bytes from the network (atheris, libFuzzer)."""
