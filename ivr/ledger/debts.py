@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
-from sqlalchemy import Row, exists, func, select
+from sqlalchemy import ColumnElement, Row, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.ledger.database import Database, RowRefusedError
@@ -75,6 +75,12 @@ async def find_debt(database: Database, reference: str) -> Debt | None:
     # A debtor may key the card number here: it must not reach even a statement's parameter.
     if not REFERENCE.fullmatch(reference):
         return None
+    async with database.read() as connection:
+        return await read_debt(connection, debts.c.reference == reference)
+
+
+async def read_debt(connection: AsyncConnection, which: ColumnElement[bool]) -> Debt | None:
+    """Return the one debt of which `which` holds, or None, as this transaction sees it."""
     of_debt = payment_attempts.c.debt_id == debts.c.id
     paid = (
         select(func.coalesce(func.sum(payment_attempts.c.amount), 0))
@@ -83,9 +89,8 @@ async def find_debt(database: Database, reference: str) -> Debt | None:
     )
     query = select(
         debts, paid.label("paid"), exists().where(of_debt, OPEN).label("has_open_attempt")
-    ).where(debts.c.reference == reference)
-    async with database.read() as connection:
-        row = (await connection.execute(query)).one_or_none()
+    ).where(which)
+    row = (await connection.execute(query)).one_or_none()
     return None if row is None else _debt(row)
 
 
