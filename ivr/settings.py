@@ -27,6 +27,7 @@ from pydantic_settings import (
 )
 
 from ivr.settings_agents import AgentSettings, TransferSettings
+from ivr.settings_people import PeopleSettings
 from ivr.settings_sip import SipSettings
 from ivr.settings_table import Table
 
@@ -166,6 +167,7 @@ class MonitorSettings(Table):
     host: str = "127.0.0.1"
     port: int = Field(8080, ge=0, le=65535)
     tokens: tuple[SecretStr, ...] = ()
+    proxies: tuple[str, ...] = ("127.0.0.1", "::1")
 
 
 class LogSettings(Table):
@@ -217,6 +219,7 @@ class Settings(BaseSettings):
     keypad: KeypadSettings = KeypadSettings()
     gateway: GatewaySettings = GatewaySettings()
     monitor: MonitorSettings = MonitorSettings()
+    people: PeopleSettings = PeopleSettings()
     log: LogSettings = LogSettings()
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from starlette.applications import Starlette
@@ -15,16 +15,19 @@ from starlette.routing import Route
 from ivr.ledger.database import Database
 from ivr.monitor.api import Api
 from ivr.monitor.authentication import Keys
-from ivr.monitor.endpoint import Endpoint, Handler
+from ivr.monitor.endpoint import Endpoint
+from ivr.monitor.guard import Guard
 from ivr.monitor.health import Health
 from ivr.monitor.metrics import metrics_response
 from ivr.monitor.models import WebhookKept
 from ivr.monitor.openapi import document
 from ivr.monitor.page import Page
+from ivr.monitor.principal import Scope
 from ivr.monitor.problems import HANDLERS
 from ivr.monitor.security_headers import SecurityHeaders
 from ivr.monitor.stream import Waker
 from ivr.monitor.webhooks import Webhooks
+from ivr.settings_people import PeopleSettings
 
 
 def create_app(
@@ -35,6 +38,7 @@ def create_app(
     timezone: str = "Europe/Paris",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     heartbeat: float = 15.0,
+    people: PeopleSettings | None = None,
 ) -> Starlette:
     """Return the monitor over a ledger.
 
@@ -43,6 +47,8 @@ def create_app(
     Raise `ValueError` without a token and `ZoneInfoNotFoundError` for an unknown time zone.
     """
     keys = Keys(tokens)
+    people = people or PeopleSettings()
+    guard = Guard(database, keys, now, timedelta(seconds=people.idle))
     waker = Waker(database)
     api = Api(database, waker, now=now, zone=ZoneInfo(timezone), heartbeat=heartbeat)
     endpoints = [
@@ -84,14 +90,14 @@ def create_app(
             *(
                 Route(
                     one.path,
-                    one.handler if one.public else _guarded(keys, one.handler),
+                    one.handler if one.public else guard.before(one.handler, one.scope),
                     methods=[one.method],
                 )
                 for one in endpoints
             ),
             Route("/openapi.json", openapi),
-            Route("/metrics", _guarded(keys, metrics)),
-            *Page(keys).routes(),
+            Route("/metrics", guard.before(metrics, Scope.READ_ALL)),
+            *Page(keys, guard).routes(),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers=HANDLERS,
@@ -99,11 +105,3 @@ def create_app(
     )
     app.state.waker = waker
     return app
-
-
-def _guarded(keys: Keys, handler: Handler) -> Handler:
-    async def guarded(request: Request) -> Response:
-        keys.require(request)
-        return await handler(request)
-
-    return guarded

@@ -1,4 +1,4 @@
-"""Who may look: bearer tokens for programs, a cookie made from one for the page.
+"""The tokens of the settings, and the cookie made from one for the page.
 
 Only hashes stay in memory. The cookie is an HMAC of its token: it outlives a restart,
 and whoever steals it cannot use it as a bearer token elsewhere.
@@ -15,6 +15,9 @@ from starlette.responses import Response
 from ivr.monitor.problems import ProblemError
 
 COOKIE = "solde_monitor"
+"""Made from a token of the settings."""
+SESSION_COOKIE = "solde_session"
+"""Of a person who has signed in."""
 _PURPOSE = b"solde monitor page 1"
 
 
@@ -30,16 +33,6 @@ class Keys:
     def knows(self, token: str) -> bool:
         """Whether the token is one of ours, in a time that tells nothing of it."""
         return _among(_digest(token), self._tokens)
-
-    def require(self, request: Request) -> None:
-        """Raise `ProblemError` (401) unless the request carries a token or the cookie."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if token:
-            if scheme.lower() == "bearer" and self.knows(token.strip()):
-                return
-            raise _refusal('error="invalid_token"', "The token is not one of this monitor's.")
-        if not self.has_cookie(request):
-            raise _refusal("", "Send a token: Authorization: Bearer <token>.")
 
     def has_cookie(self, request: Request) -> bool:
         """Whether the browser has shown its token before."""
@@ -66,7 +59,8 @@ def _among(given: bytes, known: Sequence[bytes]) -> bool:
     return any([hmac.compare_digest(given, one) for one in known])  # noqa: C419
 
 
-def _refusal(error: str, detail: str) -> ProblemError:
+def refusal(error: str, detail: str) -> ProblemError:
+    """Return a refusal (401) with its challenge (RFC 6750, section 3)."""
     challenge = ", ".join(filter(None, ('Bearer realm="solde"', error)))
     return ProblemError(
         HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge}

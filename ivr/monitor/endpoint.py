@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ivr.monitor.principal import Scope
 from ivr.monitor.queries import NoQuery
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -36,9 +37,14 @@ class Endpoint:
     query: type[BaseModel] = NoQuery
     headers: tuple[Header, ...] = ()
     problems: tuple[int, ...] = field(default=())
-    """Beside 400 and 503, and 401 unless it is public."""
+    """Beside 400 and 503, and 401 and 403 unless it is public."""
     public: bool = False
+    scope: Scope | None = Scope.READ_ALL
+    """The right that it needs; None: any that gets in. What is not filtered by owner
+    needs `READ_ALL`."""
     takes_body: bool = False
+    """A body of any kind; `body` says more."""
+    body: type[BaseModel] | None = None
 
 
 def json_response(answer: BaseModel, status: int = 200) -> Response:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from ivr.monitor import problems
+from ivr.monitor.authentication import SESSION_COOKIE
 from ivr.monitor.endpoint import Endpoint
 
 _COMPONENTS = "#/components/schemas/{model}"
@@ -16,7 +17,9 @@ _COMPONENTS = "#/components/schemas/{model}"
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """Return the document of these endpoints, ready for `json.dumps`."""
-    schemas = _schemas([*(endpoint.answer for endpoint in endpoints), problems.Problem])
+    bodies = [endpoint.body for endpoint in endpoints if endpoint.body is not None]
+    answers = [endpoint.answer for endpoint in endpoints]
+    schemas = _schemas([*answers, *bodies, problems.Problem])
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         operation = _operation(endpoint, schemas)
@@ -33,9 +36,12 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+            },
         },
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
     }
 
 
@@ -57,9 +63,12 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
     }
     if endpoint.public:
         operation["security"] = []
-    if endpoint.takes_body:
-        anything = {"application/json": {"schema": {"type": "object"}}}
-        operation["requestBody"] = {"required": True, "content": anything}
+    if endpoint.takes_body or endpoint.body is not None:
+        schema: dict[str, Any] = {"type": "object"}
+        if endpoint.body is not None:
+            schema = {"$ref": _COMPONENTS.format(model=endpoint.body.__name__)}
+        content = {"application/json": {"schema": schema}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 
@@ -101,13 +110,10 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
         # OpenAPI 3.1 cannot describe the items of a stream: the schema is in the words.
         description = f"`data` of each event is a `{endpoint.answer.__name__}`."
         schema = {"type": "string"}
-    answers: dict[str, Any] = {
-        str(endpoint.status): {
-            "description": description,
-            "content": {endpoint.media_type: {"schema": schema}},
-        }
-    }
-    statuses = {400, 503, *endpoint.problems, *(() if endpoint.public else (401,))}
+    answers: dict[str, Any] = {str(endpoint.status): {"description": description}}
+    if endpoint.status != HTTPStatus.NO_CONTENT:
+        answers[str(endpoint.status)]["content"] = {endpoint.media_type: {"schema": schema}}
+    statuses = {400, 503, *endpoint.problems, *(() if endpoint.public else (401, 403))}
     for status in sorted(statuses):
         problem = {"$ref": _COMPONENTS.format(model="Problem")}
         answers[str(status)] = {

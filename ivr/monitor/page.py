@@ -10,6 +10,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from ivr.monitor.authentication import Keys, remember
+from ivr.monitor.guard import Guard
+from ivr.monitor.problems import ProblemError
 from ivr.monitor.webhooks import read_body
 
 STATIC = Path(__file__).parent / "static"
@@ -19,8 +21,9 @@ _LARGEST_FORM = 4096
 class Page:
     """`/`: the page for whoever has the cookie, a form for the token for anyone else."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: Keys, guard: Guard) -> None:
         self._keys = keys
+        self._guard = guard
 
     def routes(self) -> list[BaseRoute]:
         """Return the page's own addresses."""
@@ -34,11 +37,12 @@ class Page:
         token = request.query_params.get("token")
         if token is not None:
             return self._let_in(request, token)
-        if self._keys.has_cookie(request):
-            return FileResponse(STATIC / "page.html")
-        if "text/html" in request.headers.get("accept", ""):
-            return _form()
-        self._keys.require(request)
+        try:
+            await self._guard.find(request, use=True)
+        except ProblemError:
+            if "text/html" in request.headers.get("accept", ""):
+                return _form()
+            raise
         return FileResponse(STATIC / "page.html")
 
     async def _enter(self, request: Request) -> Response:

@@ -23,6 +23,14 @@ class WrongParameter(BaseModel):
     detail: str
 
 
+class Enrolment(BaseModel):
+    """What an authenticator needs to make codes (RFC 6238)."""
+
+    uri: str = Field(description="otpauth://…")
+    secret: str = Field(description="The same, to be typed: base32.")
+    qr: str = Field(description="The same, to be photographed: an SVG element.")
+
+
 class Problem(BaseModel):
     """Why a request was refused (RFC 9457)."""
 
@@ -30,7 +38,13 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
+    code: str | None = Field(
+        None,
+        description="A word for programs, where the status alone does not tell what to do.",
+        exclude_if=lambda value: value is None,
+    )
     errors: list[WrongParameter] | None = Field(None, exclude_if=lambda value: value is None)
+    enrolment: Enrolment | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class ProblemError(Exception):
@@ -41,21 +55,25 @@ class ProblemError(Exception):
         status: HTTPStatus,
         detail: str,
         *,
+        code: str | None = None,
         errors: Sequence[WrongParameter] = (),
+        enrolment: Enrolment | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.code = code
+        self.enrolment = enrolment
         self.errors = errors
         self.headers = headers
 
 
-def wrong_parameters(error: ValidationError) -> ProblemError:
-    """Return the refusal of a query; it repeats no value that was sent."""
+def wrong_parameters(error: ValidationError, what: str = "query") -> ProblemError:
+    """Return the refusal of a query or body; it repeats no value that was sent."""
     found = [
         WrongParameter(
-            parameter=".".join(str(part) for part in one["loc"]) or "query",
+            parameter=".".join(str(part) for part in one["loc"]) or what,
             detail="there is no such parameter"
             if one["type"] == "extra_forbidden"
             else one["msg"],
@@ -64,7 +82,7 @@ def wrong_parameters(error: ValidationError) -> ProblemError:
     ]
     names = ", ".join(one.parameter for one in found)
     return ProblemError(
-        HTTPStatus.BAD_REQUEST, f"The query cannot be used: see {names}.", errors=found
+        HTTPStatus.BAD_REQUEST, f"The {what} cannot be used: see {names}.", errors=found
     )
 
 
@@ -72,12 +90,19 @@ def problem_response(
     status: HTTPStatus,
     detail: str,
     *,
+    code: str | None = None,
     errors: Sequence[WrongParameter] = (),
+    enrolment: Enrolment | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a problem document."""
     problem = Problem(
-        title=status.phrase, status=status, detail=detail, errors=list(errors) or None
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        errors=list(errors) or None,
+        enrolment=enrolment,
     )
     return Response(problem.model_dump_json(), status, headers, media_type=MEDIA_TYPE)
 
@@ -85,7 +110,12 @@ def problem_response(
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)  # noqa: S101 - Starlette's handlers are not generic
     return problem_response(
-        error.status, error.detail, errors=error.errors, headers=error.headers
+        error.status,
+        error.detail,
+        code=error.code,
+        errors=error.errors,
+        enrolment=error.enrolment,
+        headers=error.headers,
     )
 
 

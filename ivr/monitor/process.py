@@ -18,7 +18,10 @@ async def run(settings: Settings, tokens: Sequence[str]) -> None:
     database = open_database(settings.ledger_url)
     try:
         await check_schema(database)
-        app = create_app(database, tokens=tokens, timezone=settings.node.timezone)
-        await serve(app, listen(settings.monitor.host, settings.monitor.port))
+        app = create_app(
+            database, tokens=tokens, timezone=settings.node.timezone, people=settings.people
+        )
+        sock = listen(settings.monitor.host, settings.monitor.port)
+        await serve(app, sock, proxies=settings.monitor.proxies)
     finally:
         await database.close()

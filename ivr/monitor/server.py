@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 import uvicorn
@@ -36,11 +36,13 @@ async def serve(
     drain_seconds: int = 5,
     stop: asyncio.Event | None = None,
     signals: bool = True,
+    proxies: Sequence[str] = (),
 ) -> None:
     """Answer on `sock` until SIGTERM, SIGINT or `stop`; the socket is closed at the end.
 
     Event streams end at once, so that their clients go to the next monitor; other answers
-    have `drain_seconds` to finish. Raise `RuntimeError` when the app does not start.
+    have `drain_seconds` to finish. `proxies` are believed when they say who
+    asks. Raise `RuntimeError` when the app does not start.
     """
     config = uvicorn.Config(
         app,
@@ -52,6 +54,7 @@ async def serve(
         # Addresses may carry a token; a reverse proxy logs who asked what.
         access_log=False,
         server_header=False,
+        forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=drain_seconds,
     )
     server = _Server(config, app.state.waker, signals=signals)
