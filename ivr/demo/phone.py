@@ -1,7 +1,8 @@
 """A telephone that nobody here wrote: pyVoIP, told what to do by JSON lines.
 
-pyVoIP is licensed under the GPL, version 3. It is imported by this module only, and this module
-runs only as a process of its own (`python -m ivr.demo.phone`), never inside the server's.
+pyVoIP is licensed under the GPL, version 3. It is imported by this module and `phone_sound`
+only, which run only as a process of their own (`python -m ivr.demo.phone`), never inside the
+server's.
 `ivr.demo.phone_client` starts it and talks with it, in the words of `ivr.demo.phone_desk`.
 
 What is pyVoIP's is left as naive as it is. Changed are only what it cannot do at all
@@ -9,7 +10,6 @@ What is pyVoIP's is left as naive as it is. Changed are only what it cannot do a
 it hears), and what it hides (which final response ended a call).
 """
 
-import contextlib
 import functools
 import logging
 import os
@@ -18,14 +18,12 @@ import sys
 import threading
 import time
 import warnings
-from collections import deque
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 
-from ivr.demo.phone_audio import TICK_MS, TICK_SAMPLES, Heard, Tick, as_events, as_tones
+from ivr.demo.phone_audio import TICK_MS, Heard
 from ivr.demo.phone_desk import CallRefusedError, report, serve
 
 with warnings.catch_warnings():
@@ -36,97 +34,15 @@ with warnings.catch_warnings():
     from pyVoIP.VoIP import VoIP
     from pyVoIP.VoIP.status import PhoneStatus
 
+    from ivr.demo.phone_sound import Sound
+
 _TICK_SECONDS: Final = TICK_MS / 1000
 _EVENT_PAYLOAD_TYPE: Final = 101
-_MARKER: Final = 0x80
 _REGISTER_SECONDS: Final = 15.0
 _LEAVE_SECONDS: Final = 3.0
-_SUBTYPES: Final = {RTP.PayloadType.PCMU: "ULAW", RTP.PayloadType.PCMA: "ALAW"}
 
 # `pyVoIP.debug` prints what it did not expect among our events.
 vars(pyVoIP)["print"] = functools.partial(print, file=sys.stderr)
-
-
-class Sound(RTP.RTPClient):
-    """pyVoIP's RTP with telephone-events going out and every packet kept that comes in."""
-
-    def __init__(self, *args: Any, heard: Heard) -> None:
-        super().__init__(*args)
-        self._heard = heard
-        self._plan: deque[Tick] = deque()
-        self._keys_down = 0
-        self._event_timestamp = 0
-        self._event_types = [
-            number for number, kind in self.assoc.items() if kind is RTP.PayloadType.EVENT
-        ]
-
-    def press(self, keys: str, press_ms: int, gap_ms: int, tones: str) -> None:
-        """Press `keys` after those still to be sent. Raise ValueError as `as_events` does."""
-        ticks: Iterable[Tick]
-        if tones == "in-band":
-            ticks, sound = as_tones(keys, press_ms, gap_ms)
-            self.write(sound)
-        elif self._event_types:
-            ticks = as_events(keys, press_ms, gap_ms)
-        else:
-            raise ValueError("the far end took no telephone-event")
-        self._plan.extend(ticks)
-
-    def stop(self) -> None:
-        """Close the sockets; report how many keys were sent if the call ends among them."""
-        super().stop()
-        if self._plan:
-            self._plan.clear()
-            report("keys-sent", count=self._keys_down)
-
-    def trans(self) -> None:
-        """Send one packet each tick: an event while a key is down, else pyVoIP's audio.
-
-        Replaces pyVoIP's loop, which can only send audio and whose sequence number and
-        timestamp raise OverflowError where they should wrap (RFC 3550 §5.1).
-        """
-        due = time.monotonic()
-        while self.NSD:
-            tick = self._plan.popleft() if self._plan else Tick()
-            with contextlib.suppress(OSError):  # the far end has gone, or the socket is closed
-                self.sout.sendto(self._packet(tick), (self.outIP, self.outPort))
-            self.outSequence = (self.outSequence + 1) & 0xFFFF
-            self.outTimestamp = (self.outTimestamp + TICK_SAMPLES) & 0xFFFFFFFF
-            if tick.last:
-                report("keys-sent", count=self._keys_down)
-                self._keys_down = 0
-            due = max(due + _TICK_SECONDS, time.monotonic() - _TICK_SECONDS)
-            time.sleep(max(0.0, due - time.monotonic()))
-
-    def _packet(self, tick: Tick) -> bytes:
-        """Return the RTP packet of `tick` (RFC 3550 §5.1, RFC 4733 §2.2)."""
-        payload_type, timestamp = int(self.preference), self.outTimestamp
-        if tick.key_goes_down:
-            self._keys_down += 1
-            self._event_timestamp = timestamp
-        if tick.event is None:
-            payload = self.encode_packet(self.pmout.read())
-        else:
-            payload, timestamp = tick.event, self._event_timestamp
-            payload_type = self._event_types[0] | (_MARKER if tick.key_goes_down else 0)
-        return (
-            bytes((0x80, payload_type))
-            + self.outSequence.to_bytes(2, "big")
-            + timestamp.to_bytes(4, "big")
-            + self.outSSRC.to_bytes(4, "big")
-            + payload
-        )
-
-    def parse_packet(self, packet: bytes) -> None:
-        """Keep the G.711 of `packet` as it came, in place of pyVoIP's 8-bit decoding."""
-        if len(packet) < 12:
-            return
-        message = RTP.RTPMessage(packet, self.assoc)
-        codec = _SUBTYPES.get(message.payload_type)
-        if codec is not None:
-            self._heard.add(
-                time.monotonic(), message.SSRC, message.timestamp, codec, message.payload
-            )
 
 
 class Call(VoIP.VoIPCall):
@@ -171,10 +87,16 @@ class Call(VoIP.VoIPCall):
         super().hangup()
         self._ended("near")
 
+    def take(self) -> None:
+        """Answer the far end's call."""
+        super().answer()
+        report("answered")
+
     def _ended(self, by: str) -> None:
+        record = self.phone.next_record()
         if self.heard is not None:
-            self.heard.write(self.phone.record, time.monotonic())
-        report("hung-up", by=by, heard=str(self.phone.record))
+            self.heard.write(record, time.monotonic())
+        report("hung-up", by=by, heard=str(record))
 
 
 class Signalling(SIP.SIPClient):
@@ -216,6 +138,7 @@ class Phone(VoIP.VoIPPhone):
             fatalCallback=self.fatal,
         )
         self.record = record
+        self._recorded = 0
         self.current: Call | None = None
         self._refused: set[str] = set()
 
@@ -248,6 +171,30 @@ class Phone(VoIP.VoIPPhone):
             self, dialing, request, session, self.myIP, ms=media, sendmode=self.sendmode
         )
         self.calls[call_id] = self.current
+
+    def take_calls(self) -> None:
+        """Answer who calls, from now on; without this they hear that it is busy."""
+        self.callCallback = self._take
+
+    def _take(self, call: VoIP.VoIPCall) -> None:
+        if not isinstance(call, Call) or call.state != VoIP.CallState.RINGING:
+            return  # the caller has given up within pyVoIP's second of ringing
+        self.current = call
+        call.take()
+
+    def _create_Call(self, request: SIP.SIPMessage, sess_id: int) -> None:  # noqa: N802 - pyVoIP's name
+        """Make our `Call` where pyVoIP makes its own."""
+        report("ringing")
+        self.calls[request.headers["Call-ID"]] = Call(
+            self, VoIP.CallState.RINGING, request, sess_id, self.myIP, sendmode=self.recvmode
+        )
+
+    def next_record(self) -> Path:
+        """Return the file for the call that has ended: each after the first gets a number."""
+        self._recorded += 1
+        if self._recorded == 1:
+            return self.record
+        return self.record.with_stem(f"{self.record.stem}-{self._recorded}")
 
     def press(self, keys: str, press_ms: int, gap_ms: int, tones: str) -> None:
         """Press keys in the call. Raise ValueError when that cannot be done."""

@@ -108,6 +108,10 @@ class Phone:
         if event["event"] == "refused":
             raise CallRefusedError(event["status"], event["reason"], event["retry_after"])
 
+    def take_calls(self) -> None:
+        """Answer who calls, from now on: `ringing` and `answered` follow."""
+        self._tell({"do": "take_calls"})
+
     async def press(
         self,
         keys: str,

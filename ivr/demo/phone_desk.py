@@ -3,13 +3,14 @@
     {"do": "register"}
     {"do": "call", "number": "+33187210001"}
     {"do": "keys", "keys": "4242#", "press_ms": 100, "gap_ms": 80, "tones": "events"}
+    {"do": "take_calls"}
     {"do": "hang_up"}
     {"do": "quit"}
 
 `number` may be left out where the phone was started with one; `tones` may be `in-band`. The
-events are `registered`, `answered`, `refused` (with `status`, `reason`, `retry_after`),
-`keys-sent` (with `count`), `hung-up` (with `by`, `near` or `far`, and `heard`, the WAV file)
-and `error` (with `do` and `reason`). No event carries a key's value.
+events are `registered`, `ringing` (somebody calls), `answered`, `refused` (with `status`,
+`reason`, `retry_after`), `keys-sent` (with `count`), `hung-up` (with `by`, `near` or `far`, and
+`heard`, the WAV file) and `error` (with `do` and `reason`). No event carries a key's value.
 """
 
 import contextlib
@@ -34,6 +35,9 @@ class Telephone(Protocol):
 
     def dial(self, number: str) -> None:
         """Call `number`; return when the far end is heard of. May raise CallRefusedError."""
+
+    def take_calls(self) -> None:
+        """Answer who calls, from now on."""
 
     def press(self, keys: str, press_ms: int, gap_ms: int, tones: str) -> None:
         """Begin to press `keys`, after those still being pressed."""
@@ -85,6 +89,8 @@ def _obey(phone: Telephone, command: dict[str, Any]) -> None:
                     command.get("gap_ms", 80),
                     command.get("tones", "events"),
                 )
+            case "take_calls":
+                phone.take_calls()
             case "hang_up":
                 phone.hang_up()
             case _:

@@ -14,7 +14,15 @@ from ivr.media.negotiation import NotAcceptable
 from ivr.media.playout import Playout
 from ivr.media.ports import PortPool
 from ivr.media.security import SrtpPolicy
-from ivr.sip import Address, CallEnd, IncomingCall, Registrar, UserAgent, listen
+from ivr.sip import (
+    Address,
+    CallEnd,
+    IncomingCall,
+    OutgoingCall,
+    Registrar,
+    UserAgent,
+    listen,
+)
 
 reactor: Any = _reactor
 
@@ -98,6 +106,8 @@ class AnsweredCall:
 
 class MadeCall:
     """A call to a registered phone; keeps the keys that come."""
+
+    call: OutgoingCall
 
     def __init__(self, leg: MediaLeg) -> None:
         self.leg = leg
@@ -192,7 +202,9 @@ class SmallServer:
         """Call the phone of a registered user."""
         (binding,) = self.registrar.bindings(user)
         made = MadeCall(MediaLeg(self._node, "127.0.0.1", srtp=self.srtp))
-        self.agent.call(binding.uri.text, made.offer, handler=made, hop=binding.source)
+        made.call = self.agent.call(
+            binding.uri.text, made.offer, handler=made, hop=binding.source
+        )
         return made
 
     @property

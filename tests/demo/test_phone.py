@@ -228,3 +228,19 @@ async def tapped() -> AsyncIterator[tuple[Tap, int]]:
 
 def timestamp(packet: bytes) -> int:
     return int.from_bytes(packet[4:8], "big")
+
+
+async def test_it_answers_who_calls_and_keeps_what_it_hears_of_each(tmp_path: Path) -> None:
+    async with phone_at_server(tmp_path) as (phone, server):
+        await phone.register()
+        phone.take_calls()
+        for name in ("heard.wav", "heard-2.wav"):
+            made = server.ring("debtor")
+            assert (await phone.wait_for("ringing", "answered"))["event"] == "ringing"
+            await phone.wait_for("answered")
+            assert await phone.press("42") == 2
+            assert await made.keyed(2) == "42"
+            made.call.hang_up()
+            event = await phone.wait_for("hung-up")
+            assert event == {"event": "hung-up", "by": "far", "heard": str(tmp_path / name)}
+            assert (tmp_path / name).is_file()

@@ -26,6 +26,9 @@ class Notebook:
     def press(self, keys: str, press_ms: int, gap_ms: int, tones: str) -> None:
         self._note("press", keys, press_ms, gap_ms, tones)
 
+    def take_calls(self) -> None:
+        self._note("take_calls")
+
     def hang_up(self) -> None:
         self._note("hang_up")
 
@@ -43,8 +46,9 @@ def test_commands_are_obeyed_until_quit(capsys: pytest.CaptureFixture[str]) -> N
     phone = Notebook()
     keys = {"do": "keys", "keys": "42#", "press_ms": 60, "gap_ms": 40, "tones": "in-band"}
     commands = [{"do": "keys", "keys": "1"}, keys, {"do": "hang_up"}, {"do": "quit"}]
-    serve(phone, map(json.dumps, [*commands, {"do": "hang_up"}]), None)
+    serve(phone, map(json.dumps, [{"do": "take_calls"}, *commands, {"do": "hang_up"}]), None)
     assert phone.notes == [
+        ("take_calls",),
         ("press", "1", 100, 80, "events"),
         ("press", "42#", 60, 40, "in-band"),
         ("hang_up",),
