@@ -7,12 +7,13 @@ import pytest
 from twisted.internet.task import Clock
 
 from ivr.media import tone_gate
-from ivr.media.g711 import FRAME, Codec, decode, encode
+from ivr.media.g711 import FRAME, RATE, Codec, decode, encode
 from ivr.media.jitter import JitterBuffer
 from ivr.media.mask_tone import MASK_TONE, SLOT
 from ivr.media.rtp import RtpPacket
 from ivr.media.shield import Shield, ShieldBank, ShieldMode
 from ivr.media.tone_gate import DELAY, ToneGate
+from ivr.media.tone_plan import amplitude
 from ivr.media.tone_suspicion import SPAN, suspicious
 from tests.media import shield_attack
 from tests.media.harness import run
@@ -44,9 +45,7 @@ def test_the_attacks_find_every_key_without_a_shield() -> None:
     share, tried = guessed([features(made, each) for each in heard])
     assert share > 0.8 > bound(tried)
     assert sum(map(detected, heard)) > 60
-    trusting = mock.patch.object(
-        shield_attack, "suspicious", lambda each: np.zeros(each.shape[:-1], np.bool_)
-    )
+    trusting = mock.patch.object(shield_attack, "suspicious", nothing_suspicious)
     passing = mock.patch.object(tone_gate, "_FILTER", np.eye(448, FRAME, -144, np.float32))
     with trusting, passing:
         assert residue(made, "5", sounds).at_keys.min() > -40
@@ -90,18 +89,42 @@ def test_noise_is_not_suspected(level: float) -> None:
     assert suspicious(windows(noise(20_000, level, seed=3))).mean() < 0.01
 
 
-def test_most_of_what_is_said_passes() -> None:
-    random = np.random.default_rng(10)
-    sounds = backgrounds(random, "prompt", 40)
-    gate = ToneGate(random)
+def gated(sounds: np.ndarray, known: np.ndarray | None = None, *, trusting: bool) -> np.ndarray:
+    """What passes the gate of each row of sound; nothing is suspected when `trusting`."""
+    gate = ToneGate(np.random.default_rng(1))
     rows = np.array([gate.open() for _ in sounds])
-    nothing = np.zeros(len(rows), dtype=np.bool_)
-    frames = sounds.reshape(len(rows), -1, FRAME).transpose(1, 0, 2)
-    heard = np.concatenate([gate.hear(rows, frame, nothing)[0] for frame in frames], axis=1)
-    said = (sounds[:, :-DELAY].reshape(-1) ** 2).reshape(-1, FRAME // 2).mean(axis=1)
-    passed = (heard[:, DELAY:].reshape(-1) ** 2).reshape(-1, FRAME // 2).mean(axis=1)
-    loud = said > 300.0**2
-    assert (passed[loud] > 0.02 * said[loud]).mean() > 0.75
+    frames = sounds.astype(np.float32).reshape(len(rows), -1, FRAME).transpose(1, 0, 2)
+    if known is None:
+        known = np.zeros(len(frames), dtype=np.bool_)
+    listen = nothing_suspicious if trusting else suspicious
+    with mock.patch.object(tone_gate, "suspicious", listen):
+        heard = [
+            gate.hear(rows, frame, np.full(len(rows), down))[0]
+            for frame, down in zip(frames, known, strict=True)
+        ]
+    return np.concatenate(heard, axis=1)
+
+
+def nothing_suspicious(windows: np.ndarray) -> np.ndarray:
+    return np.zeros((len(windows), 2), dtype=np.bool_)
+
+
+def test_of_what_is_said_next_to_nothing_is_lost() -> None:
+    sounds = backgrounds(np.random.default_rng(10), "prompt", 80)
+    heard, filtered = gated(sounds, trusting=False), gated(sounds, trusting=True)
+    said, passed = (each.reshape(-1, FRAME).std(axis=1) for each in (filtered, heard))
+    loud = said > 100
+    assert loud.mean() > 0.4
+    assert (passed[loud] < said[loud] / 2).mean() < 0.03
+
+
+def test_what_is_cut_is_faded() -> None:
+    known = np.isin(np.arange(40), range(15, 20))
+    heard = gated(sine(300, 800, -10)[np.newaxis], known, trusting=True)[0]
+    assert (np.abs(heard[15 * FRAME + DELAY :][: 4 * FRAME]) < 1).all()
+    turns = np.exp(-2j * np.pi * 3000 * np.arange(FRAME) / RATE) * np.hanning(FRAME)
+    pieces = np.lib.stride_tricks.sliding_window_view(heard[5 * FRAME :], FRAME)
+    assert np.abs(pieces @ turns).max() * 4 / FRAME < amplitude(-60)
 
 
 class Rig:
