@@ -211,7 +211,9 @@ def test_an_answer_of_a_callee_that_has_no_uri_is_none() -> None:
     call = Call()
     sound = reply(call.last(), 200, body=ANSWER, contact="<si~:x>")
     with capture_logs() as logs:
-        call.wire.agent.datagram_received(sound.replace(b"@192.0.2.20;user", b"@192. .2"), CALLEE)
+        call.wire.agent.datagram_received(
+            sound.replace(b"@192.0.2.20;user", b"@192. .2"), CALLEE
+        )
     assert [entry["log_level"] for entry in logs] == ["info"]
     call.call.hang_up()
     assert call.quiet()
