@@ -26,6 +26,11 @@ class CardEntry:
         """The brand, for the debtor to hear; `other` where it is not known."""
         return self._brand.name if self._brand else "other"
 
+    @property
+    def has_number(self) -> bool:
+        """Whether a valid card number is held."""
+        return len(self._number) > 0
+
     async def ask_number(self) -> None:
         """Ask for the card number."""
         self.wipe()

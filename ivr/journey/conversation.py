@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from twisted.internet.defer import Deferred
 
 from ivr.clock import Clock
-from ivr.journey.line import CallerHungUpError, Line, Recorder
+from ivr.journey.line import CallerHungUpError, Line, Recorder, SuspendedError
 from ivr.journey.voice import Spoken, Voice
 from ivr.keypad.capture import (
     Choice,
@@ -44,7 +44,8 @@ class TooManyFailedAttemptsError(Exception):
 class Conversation:
     """One caller's ears and fingers.
 
-    Every method raises `CallerHungUpError` once `hang_up` was called.
+    Every method raises `CallerHungUpError` once `hang_up` was called, and `SuspendedError`
+    from `suspend` to `resume`.
     """
 
     def __init__(
@@ -61,6 +62,8 @@ class Conversation:
         self._interruptible = False
         self._waiting: Deferred[Any] | None = None
         self._gone = False
+        self._suspended = False
+        self._accompanying = False
         self._hash_until = 0.0
         line.on_key = self._key
 
@@ -74,6 +77,35 @@ class Conversation:
             self._capture.abandon()
         if self._waiting is not None and not self._waiting.called:
             self._waiting.errback(CallerHungUpError())
+
+    @property
+    def accompanying(self) -> bool:
+        """Whether work is under way that nothing interrupts."""
+        return self._accompanying
+
+    def suspend(self) -> None:
+        """Stop what is said and asked, at the next 20 ms; what is being waited for raises.
+
+        What is keyed of a field is wiped, and keys are dropped until `resume`. Work that is
+        accompanied ends first, and is spoken to till then.
+        """
+        if self._gone or self._suspended:
+            return
+        self._suspended = True
+        self._ahead.clear()
+        if self._accompanying:
+            return
+        self._line.stop()
+        if self._capture is not None:
+            self._capture.abandon()
+        if self._waiting is not None and not self._waiting.called:
+            self._waiting.errback(SuspendedError())
+
+    def resume(self) -> None:
+        """Say and ask again."""
+        self._suspended = False
+        self._ahead.clear()
+        self._hash_until = 0.0
 
     def forget_ahead(self) -> None:
         """Drop keys pressed ahead: the next question must be heard."""
@@ -90,29 +122,44 @@ class Conversation:
             self._interruptible = False
 
     async def accompany(
-        self, step: Step, work: "Deferred[_T]", first: Spoken, then: Spoken, every: float
+        self,
+        step: Step,
+        work: "Deferred[_T]",
+        first: Spoken,
+        then: Spoken,
+        every: float,
+        *,
+        interrupted: bool = False,
     ) -> _T:
         """Say `first`, then `then` after each `every` seconds of silence, until `work` ends.
 
-        `work` is waited for even when the caller hangs up: it may move money.
+        `work` is waited for even when the caller hangs up: it may move money. What is said
+        is heard out, or `interrupted` by the end of the work.
         """
         over = False
 
         def end(result: _T) -> _T:
             nonlocal over
             over = True
+            if interrupted:
+                self._line.stop()
             return result
 
+        self._accompanying = True
         work.addBoth(end)
         try:
-            await self._hear(step, (first,))
+            if not (interrupted and over):
+                await self._hear(step, (first,))
             while not over:
                 if await self._ended_within(work, every):
                     break
                 await self._hear(step, (then,))
         except CallerHungUpError:
             pass
-        result = await work
+        try:
+            result = await work
+        finally:
+            self._accompanying = False
         self._ahead.clear()
         return result
 
@@ -199,7 +246,7 @@ class Conversation:
         self._waiting = finished = Deferred[bool]()
         playback = self._line.play(self._clips(step, pieces))
         playback.finished.addCallback(
-            lambda whole: None if finished.called else finished.callback(whole)
+            lambda whole: None if finished.called or self._stopped else finished.callback(whole)
         )
         await finished
 
@@ -250,7 +297,7 @@ class Conversation:
         return report
 
     def _key(self, key: str, gap: float) -> None:
-        if self._gone:
+        if self._gone or self._stopped:
             return
         if key == "#" and self._clock.seconds() < self._hash_until:
             self._hash_until = 0.0
@@ -264,6 +311,12 @@ class Conversation:
         if self._interruptible:
             self._line.stop()
 
+    @property
+    def _stopped(self) -> bool:
+        return self._suspended and not self._accompanying
+
     def _check(self) -> None:
         if self._gone:
             raise CallerHungUpError
+        if self._stopped:
+            raise SuspendedError

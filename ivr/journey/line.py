@@ -14,6 +14,14 @@ class CallerHungUpError(Exception):
     """The caller is gone: nothing can be said or asked any more."""
 
 
+class SuspendedError(Exception):
+    """The journey stops where it is, and may go on from there."""
+
+
+class AgentWantedError(SuspendedError):
+    """The caller wants to speak to a person."""
+
+
 class Playback(Protocol):
     """Audio that is being heard."""
 

@@ -5,15 +5,24 @@ Each step is a method that says, asks, and names the step after it:
     welcome ─ reference ─ amount ─ ready ─ card number ─ expiry ─ security code ─ confirm
         ─ processing ─ completed
                      └ failed ─ (another card) ─ card number
+
+An agent may have prepared the payment: then `amount` follows `welcome`. A journey that is
+suspended goes on at the step where it was; valid card fields stay sealed till then.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from ivr.journey.card_entry import CardEntry
 from ivr.journey.charging import Cashier, Charge, ChargeEnd
 from ivr.journey.conversation import AGENT, Conversation, TooManyFailedAttemptsError
-from ivr.journey.line import CallerHungUpError, Recorder
+from ivr.journey.line import (
+    AgentWantedError,
+    CallerHungUpError,
+    Recorder,
+    SuspendedError,
+)
 from ivr.journey.questions import Questions
 from ivr.journey.voice import Spoken
 from ivr.keypad.digits import Digits
@@ -34,8 +43,22 @@ class Debts(Protocol):
         """Return the debt with this reference. Raise `LedgerUnavailableError`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What an agent has agreed with the debtor."""
+
+    debt: Debt
+    money: Money
+    again: bool = False
+    """Handed over again, by another call than the first."""
+
+
 class PaymentJourney:
-    """One debtor's way to having paid. `run` returns how it ended."""
+    """One debtor's way to having paid. `run` returns how it ended.
+
+    `agents` says whether a key leads to one; `agent_follows`, whether one takes the call when
+    all is said.
+    """
 
     def __init__(
         self,
@@ -44,6 +67,10 @@ class PaymentJourney:
         debts: Debts,
         cashier: Cashier,
         record: Recorder,
+        *,
+        prepared: Prepared | None = None,
+        agents: bool = False,
+        agent_follows: bool = False,
     ) -> None:
         self._conversation = conversation
         self._voice = conversation.voice
@@ -52,7 +79,10 @@ class PaymentJourney:
         self._cashier = cashier
         self._record = record
         self._card = CardEntry(conversation, questions)
-        self._debt: Debt | None = None
+        self._prepared = prepared
+        self._agents = agents
+        self._agent_follows = agent_follows
+        self._debt = None if prepared is None else prepared.debt
         self._charge: Charge | None = None
         self._standing = Result.CALLER_HUNG_UP
         self._step = Step.WELCOME
@@ -71,14 +101,40 @@ class PaymentJourney:
             Step.CANCELLED: self._cancelled,
         }
 
+    @property
+    def standing(self) -> Result:
+        """How it has ended for a debtor who hangs up now."""
+        return self._standing
+
+    @property
+    def step(self) -> Step:
+        """The step it is at, or goes on at."""
+        return self._step
+
     async def run(self) -> Result:
-        """Walk the steps until one ends the journey, the debtor hangs up, or gives up."""
+        """Walk the steps until one ends the journey, the debtor hangs up, or gives up.
+
+        Raise `SuspendedError` when the conversation was suspended, `AgentWantedError` when the
+        debtor wants to speak to somebody: run it again to go on, `wipe` it otherwise.
+        """
+        self._standing = _STANDING[self._charge.end] if self._charge else Result.CALLER_HUNG_UP
+        if self._step in _AFTER_NUMBER and not self._card.has_number:
+            self._step = Step.CARD_NUMBER
         try:
-            return await self._walk()
+            result = await self._walk()
         except CallerHungUpError:
-            return self._standing
-        finally:
-            self._card.wipe()
+            result = self._standing
+        except SuspendedError:
+            raise
+        except BaseException:
+            self.wipe()
+            raise
+        self.wipe()
+        return result
+
+    def wipe(self) -> None:
+        """Zero what was keyed of the card: it is asked for again."""
+        self._card.wipe()
 
     async def _walk(self) -> Result:
         step: Step | Result = self._step
@@ -95,10 +151,16 @@ class PaymentJourney:
                 step = await self._end(Result.INTERNAL_ERROR, Step.FAILED, "ledger-unavailable")
         return step
 
-    async def _welcome(self) -> Step:
-        greeting = self._voice.prompt(Step.WELCOME, "greeting")
+    async def _welcome(self) -> Step | Result:
+        prepared = self._prepared
+        if prepared is None:
+            greeting = self._voice.prompt(Step.WELCOME, "greeting")
+        elif prepared.again:
+            greeting = self._voice.prompt(Step.AGENT, "resumed")
+        else:
+            greeting = self._voice.prompt(Step.WELCOME, "handed-over")
         await self._conversation.say(Step.WELCOME, greeting, interruptible=True)
-        return Step.REFERENCE
+        return Step.REFERENCE if prepared is None else await self._owed(prepared.debt)
 
     async def _reference(self) -> Step | Result:
         self._debt = debt = await self._conversation.enter(
@@ -111,7 +173,10 @@ class PaymentJourney:
             Step.REFERENCE,
             EventDetail(debt_id=debt.id, amount=debt.outstanding, currency=debt.currency),
         )
-        if not debt.outstanding:
+        return await self._owed(debt)
+
+    async def _owed(self, debt: Debt) -> Step | Result:
+        if not self._money.amount:
             return await self._end(Result.ALREADY_PAID, Step.AMOUNT, "already-paid")
         if debt.has_open_attempt:
             return await self._end(Result.PENDING, Step.AMOUNT, "in-progress")
@@ -176,7 +241,7 @@ class PaymentJourney:
             Step.COMPLETED,
             self._voice.prompt(Step.COMPLETED, "thanks"),
             self._voice.amount(self._money),
-            self._voice.prompt(Step.COMPLETED, "good-bye"),
+            self._voice.prompt(*_LAST_WORDS[self._agent_follows]),
         )
         return Result.SUCCESS
 
@@ -188,7 +253,8 @@ class PaymentJourney:
         advice = self._charge.advice or Advice.OTHER_CARD
         why = self._voice.prompt(Step.FAILED, str(advice))
         if advice is Advice.STOP:
-            await self._conversation.say(Step.FAILED, why)
+            follows = (self._voice.prompt(Step.AGENT, "next"),) if self._agent_follows else ()
+            await self._conversation.say(Step.FAILED, why, *follows)
             return Result.CARD_DECLINED
         retry = self._voice.prompt(Step.FAILED, "retry")
         key = await self._menu(self._questions.another_card, why, retry)
@@ -200,11 +266,13 @@ class PaymentJourney:
         return await self._end(Result.CALLER_DECLINED, Step.CANCELLED, "stopped")
 
     async def _menu(self, menu: Menu, *question: Spoken) -> str:
-        """Choose a key; 0 says that no agent can be reached from here, and asks again."""
+        """Choose a key; 0 leads to an agent, or says that none can be reached from here."""
         while True:
             key = await self._conversation.choose(menu, *question)
             if key != AGENT:
                 return key
+            if self._agents:
+                raise AgentWantedError
             await self._conversation.say(
                 menu.step, self._voice.prompt("help", "agent-unavailable")
             )
@@ -212,12 +280,17 @@ class PaymentJourney:
     async def _end(self, result: Result, step: Step, moment: str) -> Result:
         """Say how it has ended; that holds for who hangs up at once, too."""
         self._standing = result
-        await self._conversation.say(step, self._voice.prompt(step, moment))
+        words: tuple[Step, str] = (step, moment)
+        if self._agent_follows:
+            words = (Step.AGENT, _BEFORE_AGENT.get(moment, "nothing-charged"))
+        await self._conversation.say(step, self._voice.prompt(*words))
         return result
 
     @property
     def _money(self) -> Money:
         assert self._debt is not None  # noqa: S101 - no step before `reference` speaks of money
+        if self._prepared is not None:
+            return self._prepared.money
         return Money(self._debt.outstanding, self._debt.currency)
 
 
@@ -230,6 +303,16 @@ _STANDING = {
     ChargeEnd.IN_PROGRESS: Result.PENDING,
     ChargeEnd.LEDGER_UNAVAILABLE: Result.INTERNAL_ERROR,
 }
+
+_AFTER_NUMBER = (Step.EXPIRATION_DATE, Step.SECURITY_CODE, Step.CONFIRM)
+"""Where a card number must be held."""
+_LAST_WORDS = {False: (Step.COMPLETED, "good-bye"), True: (Step.AGENT, "next")}
+_BEFORE_AGENT = {
+    "unknown": "result-unknown",
+    "in-progress": "result-unknown",
+    "already-paid": "already-paid",
+}
+"""What is said of an end in place of words that end with good-bye."""
 
 _FAILED_MOMENT = {
     ChargeEnd.UNKNOWN: "unknown",

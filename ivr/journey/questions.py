@@ -24,6 +24,8 @@ class Questions:
     """By the length that the brand prints."""
     confirm: Menu
     another_card: Menu
+    without_agent: Menu
+    """What the debtor does when no agent is there: 1 goes on, 2 calls one."""
 
 
 def questions(settings: Settings, today: Callable[[], date]) -> Questions:
@@ -45,6 +47,7 @@ def questions(settings: Settings, today: Callable[[], date]) -> Questions:
         security_code=lambda length: card_fields.security_code(code, length),
         confirm=Menu(Step.CONFIRM, frozenset("12390"), menu),
         another_card=Menu(Step.FAILED, frozenset("1290"), menu),
+        without_agent=Menu(Step.AGENT, frozenset("129"), menu),
     )
 
 

@@ -3,7 +3,7 @@
 from ivr.vocabulary import EntryError, Step
 
 _ASKED: dict[str, tuple[str, ...]] = {
-    Step.WELCOME: ("greeting",),
+    Step.WELCOME: ("greeting", "handed-over"),
     Step.REFERENCE: (
         "ask",
         EntryError.TIMEOUT,
@@ -85,6 +85,21 @@ _ASKED: dict[str, tuple[str, ...]] = {
         "already-paid",
     ),
     Step.CANCELLED: ("stopped",),
+    Step.AGENT: (
+        "coming",
+        "still-coming",
+        "unavailable",
+        "left",
+        EntryError.TIMEOUT,
+        EntryError.INPUT_MATCHING_FAILED,
+        "resumed",
+        "next",
+        "nothing-charged",
+        "result-unknown",
+        "already-paid",
+        "not-now",
+        "good-bye",
+    ),
     "help": ("agent-unavailable",),
     "service": ("unavailable",),
     "any": (
