@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, func, select
+from sqlalchemy import Column, ColumnElement, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.ledger.database import Database
@@ -117,6 +117,7 @@ class TransactionFilter:
     call_id: str | None = None
     created_from: datetime | None = None
     created_to: datetime | None = None
+    owner: str | None = None
 
 
 async def find_transactions(
@@ -136,11 +137,22 @@ async def find_transactions(
     return page_of(rows, limit, [(row.created_at, row.id) for row in rows])
 
 
-async def get_transaction(database: Database, transaction_id: str) -> TransactionRow | None:
-    """Return one transaction, or None when there is none of this id."""
-    query = _transactions().where(transactions.c.id == transaction_id)
+async def get_transaction(
+    database: Database, transaction_id: str, *, owner: str | None = None
+) -> TransactionRow | None:
+    """Return one transaction, or None when there is none of this id, or of this owner."""
     async with database.read() as connection:
-        row = (await connection.execute(query)).mappings().one_or_none()
+        return await read_transaction(connection, transaction_id, owner=owner)
+
+
+async def read_transaction(
+    connection: AsyncConnection, transaction_id: str, *, owner: str | None = None
+) -> TransactionRow | None:
+    """Return what `get_transaction` does, as this transaction sees it."""
+    query = _transactions().where(transactions.c.id == transaction_id)
+    if owner is not None:
+        query = query.where(transactions.c.owner_id == owner)
+    row = (await connection.execute(query)).mappings().one_or_none()
     return None if row is None else TransactionRow(**row)
 
 
@@ -159,11 +171,17 @@ async def find_calls(
     database: Database,
     *,
     live: bool | None = None,
+    owner: str | None = None,
     limit: int = 50,
     cursor: str | None = None,
 ) -> Page[CallRow]:
-    """Return calls, newest first, only live or only ended ones on wish. Raise `CursorError`."""
+    """Return calls, newest first, only live or only ended ones on wish. Raise `CursorError`.
+
+    With an `owner`, only calls that have a transaction of theirs, and of those only that.
+    """
     query: Select[Any] = select(*_CALL)
+    if owner is not None:
+        query = query.where(calls.c.id.in_(_owned(transactions.c.call_id, owner)))
     if live is not None:
         query = query.where(
             calls.c.ended_at.is_(None) if live else calls.c.ended_at.is_not(None)
@@ -172,9 +190,9 @@ async def find_calls(
     async with database.read() as connection:
         bare = [CallRow(**row) for row in (await connection.execute(query)).mappings()]
         page = page_of(bare, limit, [(row.started_at, row.id) for row in bare])
-        made = await _transactions_by_call(connection, [row.id for row in page.items])
+        made = await _transactions_by_call(connection, [row.id for row in page.items], owner)
         latest = await _latest_by_call(
-            connection, [row.id for row in page.items if row.ended_at is None]
+            connection, [row.id for row in page.items if row.ended_at is None], owner
         )
     return replace(
         page,
@@ -191,14 +209,21 @@ async def events_after(
     *,
     call_id: str | None = None,
     transaction_id: str | None = None,
+    owner: str | None = None,
     limit: int = 200,
 ) -> tuple[EventRow, ...]:
-    """Return up to `limit` events with an id above `after`, in the order of their ids."""
+    """Return up to `limit` events with an id above `after`, in the order of their ids.
+
+    With an `owner`, those of their transactions, and what is told of these calls as such.
+    """
     query = select(events).where(events.c.id > after).order_by(events.c.id).limit(limit)
     if call_id is not None:
         query = query.where(events.c.call_id == call_id)
     if transaction_id is not None:
         query = query.where(events.c.transaction_id == transaction_id)
+    if owner is not None:
+        calls_of_theirs = events.c.call_id.in_(_owned(transactions.c.call_id, owner))
+        query = query.where(_theirs(owner), or_(_OF_TRANSACTION, calls_of_theirs))
     async with database.read() as connection:
         return tuple(EventRow(**row) for row in (await connection.execute(query)).mappings())
 
@@ -210,6 +235,18 @@ async def last_event_id(database: Database) -> int:
 
 
 _CALL = [column for column in calls.columns if column.name != "sip_call_id"]
+
+
+_OF_TRANSACTION = events.c.transaction_id.is_not(None)
+
+
+def _owned(column: Column[Any], owner: str) -> Select[Any]:
+    return select(column).where(transactions.c.owner_id == owner, column.is_not(None))
+
+
+def _theirs(owner: str) -> ColumnElement[bool]:
+    """Events of no transaction, or of this owner's."""
+    return or_(~_OF_TRANSACTION, events.c.transaction_id.in_(_owned(transactions.c.id, owner)))
 
 
 def _transactions() -> Select[Any]:
@@ -243,6 +280,7 @@ def _conditions(wanted: TransactionFilter) -> list[ColumnElement[bool]]:
         (transactions.c.language, wanted.language),
         (transactions.c.call_id, wanted.call_id),
         (debts.c.reference, wanted.reference),
+        (transactions.c.owner_id, wanted.owner),
     ]
     found: list[ColumnElement[bool]] = [
         column == value for column, value in exact if value is not None
@@ -258,13 +296,15 @@ def _conditions(wanted: TransactionFilter) -> list[ColumnElement[bool]]:
 
 
 async def _transactions_by_call(
-    connection: AsyncConnection, call_ids: Sequence[str]
+    connection: AsyncConnection, call_ids: Sequence[str], owner: str | None
 ) -> dict[str, list[TransactionRow]]:
     query = (
         _transactions()
         .where(transactions.c.call_id.in_(call_ids))
         .order_by(transactions.c.created_at, transactions.c.id)
     )
+    if owner is not None:
+        query = query.where(transactions.c.owner_id == owner)
     found: dict[str, list[TransactionRow]] = defaultdict(list)
     for row in (await connection.execute(query)).mappings():
         found[row["call_id"]].append(TransactionRow(**row))
@@ -272,13 +312,15 @@ async def _transactions_by_call(
 
 
 async def _latest_by_call(
-    connection: AsyncConnection, call_ids: Sequence[str]
+    connection: AsyncConnection, call_ids: Sequence[str], owner: str | None
 ) -> dict[str, list[EventRow]]:
     newest = (
         select(func.max(events.c.id))
         .where(events.c.call_id.in_(call_ids), events.c.type != EventType.PROMPT_PLAYED)
         .group_by(events.c.call_id, events.c.type, events.c.step)
     )
+    if owner is not None:
+        newest = newest.where(_theirs(owner))
     query = select(events).where(events.c.id.in_(newest)).order_by(events.c.id)
     found: dict[str, list[EventRow]] = defaultdict(list)
     for row in (await connection.execute(query)).mappings():

@@ -13,6 +13,7 @@ from ivr.ledger.kpi import indicators
 from ivr.ledger.paging import CursorError
 from ivr.monitor import answers, models, stream
 from ivr.monitor.endpoint import Endpoint, Header, json_response
+from ivr.monitor.principal import Scope, principal_of
 from ivr.monitor.problems import ProblemError, WrongParameter
 from ivr.monitor.queries import (
     CallsQuery,
@@ -55,6 +56,7 @@ class Api:
                 self._transactions,
                 models.Transactions,
                 query=TransactionsQuery,
+                scope=Scope.READ,
             ),
             Endpoint(
                 "/api/v1/transactions/{id}",
@@ -63,6 +65,7 @@ class Api:
                 self._transaction,
                 models.TransactionDetail,
                 problems=(404,),
+                scope=Scope.READ,
             ),
             Endpoint(
                 "/api/v1/transactions/{id}/events",
@@ -72,6 +75,7 @@ class Api:
                 models.Events,
                 query=EventsQuery,
                 problems=(404,),
+                scope=Scope.READ,
             ),
             Endpoint(
                 "/api/v1/calls",
@@ -80,6 +84,7 @@ class Api:
                 self._calls,
                 models.Calls,
                 query=CallsQuery,
+                scope=Scope.READ,
             ),
             Endpoint(
                 "/api/v1/events",
@@ -91,6 +96,7 @@ class Api:
                 query=StreamQuery,
                 headers=(Header(_LAST_EVENT_ID, "Resume behind this event."),),
                 problems=(409,),
+                scope=Scope.READ,
             ),
             Endpoint(
                 "/api/v1/kpi",
@@ -106,6 +112,7 @@ class Api:
         asked = read_query(TransactionsQuery, request)
         wanted = reading.TransactionFilter(
             **asked.model_dump(exclude={"limit", "cursor"}),
+            owner=principal_of(request).owner,
         )
         try:
             page = await reading.find_transactions(
@@ -135,7 +142,11 @@ class Api:
         last = await reading.last_event_id(self._database)
         try:
             page = await reading.find_calls(
-                self._database, live=asked.live, limit=asked.limit, cursor=asked.cursor
+                self._database,
+                live=asked.live,
+                owner=principal_of(request).owner,
+                limit=asked.limit,
+                cursor=asked.cursor,
             )
         except CursorError as error:
             raise _wrong_cursor(error) from None
@@ -153,10 +164,19 @@ class Api:
                 "that gave this id. Start again without it.",
             )
         wanted = stream.Wanted(
-            newest if after is None else after, asked.call_id, asked.transaction_id
+            newest if after is None else after,
+            asked.call_id,
+            asked.transaction_id,
+            principal_of(request).owner,
         )
         return StreamingResponse(
-            stream.stream(self._database, self._waker, wanted, heartbeat=self._heartbeat),
+            stream.stream(
+                self._database,
+                self._waker,
+                wanted,
+                heartbeat=self._heartbeat,
+                still_valid=request.state.still_valid,
+            ),
             media_type=stream.MEDIA_TYPE,
             # nginx would otherwise collect the stream into blocks.
             headers={"X-Accel-Buffering": "no"},
@@ -174,7 +194,10 @@ class Api:
     async def _known(self, request: Request) -> reading.TransactionRow:
         wanted = request.path_params["id"]
         # PostgreSQL refuses a NUL in a text; no id has one.
-        row = None if "\0" in wanted else await reading.get_transaction(self._database, wanted)
+        owner = principal_of(request).owner
+        row = None
+        if "\0" not in wanted:
+            row = await reading.get_transaction(self._database, wanted, owner=owner)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "There is no transaction with this id.")
         return row

@@ -5,13 +5,13 @@ and what is buffered for it is one batch at most. One waker serves all clients.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 
 from ivr.ledger.database import Database, LedgerUnavailableError
-from ivr.ledger.reading import EventRow, events_after
+from ivr.ledger.reading import EventRow, events_after, last_event_id
 from ivr.ledger.wake import open_wake
 from ivr.monitor import answers
 
@@ -20,6 +20,7 @@ _log = structlog.get_logger(__name__)
 MEDIA_TYPE = "text/event-stream"
 BATCH = 200
 RETRY_MILLISECONDS = 1000
+_CHECK_SECONDS = 1.0
 _PATIENCE = 5.0
 """Seconds after which clients look again, should a wake ever be lost."""
 
@@ -77,40 +78,66 @@ class Wanted:
     after: int
     call_id: str | None = None
     transaction_id: str | None = None
+    owner: str | None = None
 
 
 async def stream(
-    database: Database, waker: Waker, wanted: Wanted, *, heartbeat: float
+    database: Database,
+    waker: Waker,
+    wanted: Wanted,
+    *,
+    heartbeat: float,
+    still_valid: Callable[[], Awaitable[bool]],
 ) -> AsyncIterator[str]:
-    """Yield event-stream text until the monitor stops or the ledger fails.
+    """Yield event-stream text until the monitor stops, the ledger fails, or the right ends.
+
+    Whether the reader still has the right is asked after a wake, a second later at most:
+    taking a right away wakes all streams.
 
     A comment every `heartbeat` seconds keeps proxies from closing a quiet stream. The
     first block only sets the id, so a client that has seen nothing yet resumes rightly.
     """
     last = wanted.after
     yield f"retry: {RETRY_MILLISECONDS}\nid: {last}\n\n"
+    clock = asyncio.get_running_loop().time
+    checked = -_CHECK_SECONDS
     while not waker.closed:
         turn = waker.turn
+        due = clock() - checked >= _CHECK_SECONDS
         try:
             # A client that goes away must not cut a read off: that costs a connection.
-            batch = await asyncio.shield(
-                events_after(
-                    database,
-                    last,
-                    call_id=wanted.call_id,
-                    transaction_id=wanted.transaction_id,
-                    limit=BATCH,
-                )
-            )
+            if due and not await asyncio.shield(still_valid()):
+                return
+            checked = clock() if due else checked
+            batch, last = await asyncio.shield(_read(database, wanted, last))
         except LedgerUnavailableError as error:
             # The client comes back with the last id it has.
             _log.warning("event stream ends", reason=str(error))
             return
         if batch:
-            last = batch[-1].id
             yield "".join(map(block, batch))
-        if len(batch) < BATCH and not await waker.after(turn, heartbeat):
+        if len(batch) == BATCH:
+            continue
+        if not await waker.after(turn, heartbeat if due else _CHECK_SECONDS) and due:
             yield ": still here\n\n"
+
+
+async def _read(
+    database: Database, wanted: Wanted, last: int
+) -> tuple[Sequence[EventRow], int]:
+    """Return the next events, and the id behind which to go on."""
+    # What is others' is not looked at twice.
+    newest = last if wanted.owner is None else await last_event_id(database)
+    batch = await events_after(
+        database,
+        last,
+        call_id=wanted.call_id,
+        transaction_id=wanted.transaction_id,
+        owner=wanted.owner,
+        limit=BATCH,
+    )
+    seen = batch[-1].id if batch else last
+    return batch, seen if len(batch) == BATCH else max(seen, newest)
 
 
 def block(row: EventRow) -> str:
