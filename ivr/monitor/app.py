@@ -15,6 +15,7 @@ from starlette.routing import Route
 from ivr.ledger.database import Database
 from ivr.monitor.api import Api
 from ivr.monitor.authentication import Keys
+from ivr.monitor.commands_api import CommandsApi
 from ivr.monitor.endpoint import Endpoint
 from ivr.monitor.guard import Guard
 from ivr.monitor.health import Health
@@ -26,6 +27,7 @@ from ivr.monitor.principal import Scope
 from ivr.monitor.problems import HANDLERS
 from ivr.monitor.security_headers import SecurityHeaders
 from ivr.monitor.stream import Waker
+from ivr.monitor.transactions_api import TransactionsApi, Transfers
 from ivr.monitor.webhooks import Webhooks
 from ivr.settings_people import PeopleSettings
 
@@ -39,11 +41,13 @@ def create_app(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     heartbeat: float = 15.0,
     people: PeopleSettings | None = None,
+    transfers: Transfers | None = None,
 ) -> Starlette:
     """Return the monitor over a ledger.
 
     `tokens` open the API and the page; `gateways` are those whose webhooks are taken in;
-    `timezone` says when the day of the indicators begins; `heartbeat` is in seconds.
+    `timezone` says when the day of the indicators begins; `heartbeat` is in seconds;
+    `transfers` says where prepared calls are transferred to.
     Raise `ValueError` without a token and `ZoneInfoNotFoundError` for an unknown time zone.
     """
     keys = Keys(tokens)
@@ -53,6 +57,8 @@ def create_app(
     api = Api(database, waker, now=now, zone=ZoneInfo(timezone), heartbeat=heartbeat)
     endpoints = [
         *api.endpoints(),
+        *TransactionsApi(database, now, transfers or Transfers()).endpoints(),
+        *CommandsApi(database, waker, now).endpoints(),
         *Health(database).endpoints(),
         Endpoint(
             "/webhooks/{gateway}",

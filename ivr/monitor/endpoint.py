@@ -34,6 +34,8 @@ class Endpoint:
     media_type: str = "application/json"
     method: str = "GET"
     status: int = 200
+    also: tuple[int, ...] = ()
+    """Other statuses with the same answer."""
     query: type[BaseModel] = NoQuery
     headers: tuple[Header, ...] = ()
     problems: tuple[int, ...] = field(default=())

@@ -113,6 +113,9 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     answers: dict[str, Any] = {str(endpoint.status): {"description": description}}
     if endpoint.status != HTTPStatus.NO_CONTENT:
         answers[str(endpoint.status)]["content"] = {endpoint.media_type: {"schema": schema}}
+    for status in endpoint.also:
+        described = answers[str(endpoint.status)] | {"description": HTTPStatus(status).phrase}
+        answers[str(status)] = described
     statuses = {400, 503, *endpoint.problems, *(() if endpoint.public else (401, 403))}
     for status in sorted(statuses):
         problem = {"$ref": _COMPONENTS.format(model="Problem")}

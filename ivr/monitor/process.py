@@ -6,6 +6,7 @@ from ivr.ledger.database import open_database
 from ivr.ledger.schema import check_schema
 from ivr.monitor.app import create_app
 from ivr.monitor.server import listen, serve
+from ivr.monitor.transactions_api import Transfers
 from ivr.settings import Settings
 
 
@@ -19,7 +20,11 @@ async def run(settings: Settings, tokens: Sequence[str]) -> None:
     try:
         await check_schema(database)
         app = create_app(
-            database, tokens=tokens, timezone=settings.node.timezone, people=settings.people
+            database,
+            tokens=tokens,
+            timezone=settings.node.timezone,
+            people=settings.people,
+            transfers=Transfers.of(settings),
         )
         sock = listen(settings.monitor.host, settings.monitor.port)
         await serve(app, sock, proxies=settings.monitor.proxies)

@@ -1,0 +1,128 @@
+"""What is asked and answered about preparing transactions and commanding calls."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
+
+from ivr.ledger.card_shape import holds_card_number
+from ivr.ledger.details import LARGEST_AMOUNT
+from ivr.monitor.bodies import Body, Text
+from ivr.monitor.models import Transaction
+from ivr.vocabulary import CommandOutcome, CommandType
+
+_OFFERED = ("all",)
+
+
+def _offered(word: str) -> str:
+    if word not in _OFFERED:
+        raise ValueError("only `all` can be charged by this version")
+    return word
+
+
+def _no_card(text: str) -> str:
+    if holds_card_number(text):
+        raise ValueError("this looks like a card number, which is never kept here")
+    return text
+
+
+def _printable(text: str) -> str:
+    if any(sign < " " or sign > "~" for sign in text):
+        raise ValueError("printable ASCII only")
+    return text
+
+
+_Plain = Annotated[Text, AfterValidator(_no_card)]
+_Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
+
+
+class NewTransaction(Body):
+    """A transaction to prepare.
+
+    With the `reference` of a known debt it is about that debt, and `amount` is all that is
+    outstanding unless less is wanted; otherwise a debt is made, and `amount` and `currency`
+    are needed.
+    """
+
+    reference: Annotated[str, Field(pattern=r"^[0-9]{4,12}$")] | None = None
+    amount: int | None = Field(
+        None, ge=1, le=LARGEST_AMOUNT, description="In minor units of `currency` (cents)."
+    )
+    currency: _Currency | None = None
+    debtor: Annotated[_Plain, Field(max_length=200)] = Field(
+        "", description="The name on a debt that is made."
+    )
+    language: Literal["fr", "en"]
+    journey: Literal["payment"] = "payment"
+    offers: list[Annotated[str, AfterValidator(_offered)]] = Field(
+        ["all"],
+        min_length=1,
+        max_length=4,
+        description="What the debtor may choose.",
+        json_schema_extra={"items": {"type": "string", "enum": list(_OFFERED)}},
+    )
+    agent_phone: Annotated[_Plain, AfterValidator(_printable), Field(max_length=255)] = Field(
+        "", description="Where the call comes back to; by default your own phone."
+    )
+    afterwards: Literal["agent", "good-bye"] = Field(
+        "good-bye", description="What follows when it is paid."
+    )
+    mode: Literal["alone", "stay"] = Field(
+        "alone", description="Whether the agent stays on the line."
+    )
+
+    @model_validator(mode="after")
+    def _an_amount(self) -> Self:
+        if self.reference is None and (self.amount is None or self.currency is None):
+            raise ValueError("give the reference of a debt, or an amount and its currency")
+        return self
+
+
+class Transfer(BaseModel):
+    """Where to transfer the debtor's call. Whoever knows one of these can use it, once."""
+
+    uri: str = Field(description="For a PBX that transfers to SIP URIs.")
+    number: str = Field(description="For a PBX that transfers to digits.")
+    header: str = Field(description="For an INVITE to any of our numbers.")
+    user_to_user: str = Field(description="The same as RFC 7433 has it.")
+    expires_at: AwareDatetime
+
+
+class PreparedTransaction(Transaction):
+    """A transaction that waits for its call."""
+
+    state: Literal["prepared"] = "prepared"
+    transfer: Transfer
+
+
+def _words(words: type[Any]) -> dict[str, Any]:
+    return {"x-extensible-enum": [word.value for word in words]}
+
+
+class NewCommand(Body):
+    """What the call shall do."""
+
+    type: Literal["take-back", "hand-over", "cancel", "start-capture", "capture", "complete"]
+    field: Literal["payment-card-number", "expiration-date", "security-code"] | None = Field(
+        None, description="With `capture`: what to ask for, or to ask for again."
+    )
+
+    @model_validator(mode="after")
+    def _a_field(self) -> Self:
+        if (self.type == "capture") != (self.field is not None):
+            raise ValueError("`field` belongs to `capture`, and only to it")
+        return self
+
+
+class CommandAnswer(BaseModel):
+    """A command as it stands."""
+
+    id: int
+    type: Annotated[str, Field(json_schema_extra=_words(CommandType))]
+    transaction_id: str | None
+    call_id: str | None
+    sent_at: AwareDatetime
+    taken_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
+    outcome: Annotated[str, Field(json_schema_extra=_words(CommandOutcome))] | None = Field(
+        description="Null until it has ended."
+    )
