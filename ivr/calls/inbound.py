@@ -126,6 +126,7 @@ class InboundCall:
         """Stop listening; a charge that is under way goes on."""
         self._ended = True
         self._conversation.hang_up()
+        self._journal.call_quality(self._leg.quality)
         self._leg.close()
         self._journal.call(EventType.CALL_ENDED, EventDetail(reason=str(end)))
         if not self._running:

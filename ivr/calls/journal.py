@@ -6,6 +6,7 @@ from typing import Protocol
 
 from ivr.ledger.details import Direction, EventDetail
 from ivr.ledger.events import Event, call_started, new_id, transaction_created
+from ivr.media.reports import Quality
 from ivr.vocabulary import EventType, Result, Step
 
 
@@ -44,6 +45,20 @@ class Journal:
         self._sink.record(
             Event(event, self._now(), self.call_id, detail=detail or EventDetail())
         )
+
+    def call_quality(self, quality: Quality) -> None:
+        """Record how well the packets of the call travelled, if that is known at all."""
+        expected = quality.received + max(quality.lost, 0)
+        if not expected and quality.peer_lost is None:
+            return
+        missed = None if quality.peer_lost is None else quality.peer_lost / (quality.sent or 1)
+        detail = EventDetail(
+            loss=max(quality.lost, 0) / expected if expected else None,
+            peer_loss=missed,
+            jitter=quality.jitter if quality.received else None,
+            round_trip=quality.round_trip,
+        )
+        self.call(EventType.CALL_QUALITY, detail)
 
     def transaction_created(self, language: str) -> None:
         """Open the transaction that this call is to carry."""

@@ -30,6 +30,7 @@ from ivr.calls.telephony import (
     timers_of,
     trunks_of,
 )
+from ivr.calls.trunk_journal import TrunkJournal
 from ivr.journey.questions import questions
 from ivr.ledger.database import Database, open_database
 from ivr.ledger.debts import Debt
@@ -157,6 +158,7 @@ class Node:
             guard=guard,
             timers=timers_of(settings.sip),
             proof=ports.transports.connections.proof,
+            on_line=TrunkJournal(ledger, _now).changed,
         )
         ports.transports.attach(self._agent.datagram_received, self._agent.unreachable)
         self._lag.start()
@@ -179,6 +181,7 @@ class Node:
             gateway = open_gateway(settings)
             ledger = LedgerWriter(database, settings.node.name, _now)
             await ledger.close_orphans()
+            await ledger.forget_trunks()
             await ledger.start()
             node = cls(settings, reactor, database, ledger, gateway, library)
         except BaseException:
@@ -214,6 +217,7 @@ class Node:
         self._lag.stop()
         await future(self._transports.close())
         await self._gateway.close()
+        await self._ledger.forget_trunks()
         await self._ledger.close()
         await self._database.close()
         told = self._playout.punctuality

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ivr.ledger.events import Event
 from ivr.ledger.projections import project
 from ivr.ledger.tables import entry_errors, events
+from ivr.ledger.trunks import project_trunks
 from ivr.vocabulary import EventType
 
 CHANNEL = "solde_events"
@@ -53,6 +54,7 @@ async def append(connection: AsyncConnection, node: str, added: Sequence[Event])
         ],
     )
     await project(connection, node, added)
+    await project_trunks(connection, node, added)
     errors = [
         {
             "event_id": number,

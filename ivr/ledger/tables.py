@@ -7,6 +7,7 @@ can hold a card number, an expiry date or a security code.
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Date,
@@ -162,6 +163,17 @@ payment_attempts = Table(
         sqlite_where=OPEN,
         postgresql_where=OPEN,
     ),
+)
+
+trunks = Table(
+    "trunks",
+    metadata,
+    # What each running ivr node knows of its trunks; null where it has not asked.
+    Column("node", Text, primary_key=True),
+    Column("name", String(40), primary_key=True),
+    Column("up", Boolean),
+    Column("registered", Boolean),
+    Column("changed_at", _Utc, nullable=False),
 )
 
 webhooks = Table(

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from ivr.ledger.database import Database
-from ivr.ledger.tables import calls, entry_errors, payment_attempts, transactions
+from ivr.ledger.tables import calls, entry_errors, payment_attempts, transactions, trunks
+from ivr.ledger.trunks import TrunkRow
 from ivr.vocabulary import AttemptState
 
 
@@ -24,6 +25,7 @@ class Totals:
     """By step and error."""
     recovered: dict[str, int]
     """Amount charged, by currency."""
+    trunks: tuple[TrunkRow, ...]
 
 
 async def totals(database: Database) -> Totals:
@@ -61,6 +63,7 @@ async def totals(database: Database) -> Totals:
             .where(payment_attempts.c.state == AttemptState.SUCCEEDED)
             .group_by(payment_attempts.c.currency)
         )
+        lines = await rows(select(trunks))
     return Totals(
         live_calls=live,
         open_transactions=unended,
@@ -68,4 +71,5 @@ async def totals(database: Database) -> Totals:
         attempts=attempts,
         entry_errors={(step, error): count for step, error, count in errors},
         recovered={currency: int(amount) for currency, amount in paid},
+        trunks=tuple(TrunkRow(*line) for line in lines),
     )

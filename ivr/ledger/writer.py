@@ -9,13 +9,14 @@ from ivr.ledger import (
     debts,
     inquiries,
     orphans,
+    trunks,
     webhooks,
 )
 from ivr.ledger.attempts import Attempt
 from ivr.ledger.database import Database
 from ivr.ledger.debts import Debt, NewDebt
 from ivr.ledger.events import Event
-from ivr.ledger.journal import MOST_WAITING, Journal
+from ivr.ledger.journal import MOST_WAITING, Journal, Writing
 from ivr.ledger.webhooks import Webhook
 from ivr.vocabulary import AttemptState
 
@@ -144,6 +145,14 @@ class LedgerWriter:
     async def close_orphans(self) -> int:
         """End the calls this node left alive when it died; return how many."""
         return await orphans.close_orphans(self._journal, self._now, self.node)
+
+    async def forget_trunks(self) -> None:
+        """Take out what this node has told of its trunks: it knows nothing of them now."""
+
+        async def work(writing: Writing) -> None:
+            await trunks.forget_trunks(writing.connection, self.node)
+
+        await self._journal.commit(work)
 
     async def keep_webhook(
         self, *, gateway: str, headers: Mapping[str, str], body: bytes

@@ -1,7 +1,7 @@
 """Prometheus metrics, counted by the ledger at each scrape: a restart loses none.
 
 Labels are words of the vocabulary; anything else becomes `other`, so that no row can
-make a series of its own.
+make a series of its own; trunks bear the names that the settings give them.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from ivr.ledger.database import Database
 from ivr.ledger.totals import Totals, totals
+from ivr.ledger.trunks import TrunkRow
 from ivr.vocabulary import AttemptState, EntryError, Result, Step
 
 _OTHER = "other"
@@ -61,6 +62,7 @@ class LedgerCollector(Collector):
         for currency, amount in read.recovered.items():
             recovered.add_metric([currency], amount)
         yield recovered
+        yield from _trunks(read.trunks)
 
 
 async def metrics_response(database: Database, request: Request) -> Response:
@@ -69,6 +71,23 @@ async def metrics_response(database: Database, request: Request) -> Response:
     registry.register(LedgerCollector(await totals(database)))
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(registry), headers={"Content-Type": content_type})
+
+
+def _trunks(rows: Iterable[TrunkRow]) -> Iterator[Metric]:
+    up = GaugeMetricFamily(
+        "solde_trunk_up", "Whether a trunk answers our OPTIONS", labels=["node", "trunk"]
+    )
+    registered = GaugeMetricFamily(
+        "solde_trunk_registered",
+        "Whether we are registered at a trunk",
+        labels=["node", "trunk"],
+    )
+    for row in rows:
+        for family, holds in ((up, row.up), (registered, row.registered)):
+            if holds is not None:
+                family.add_metric([row.node, row.name], holds)
+    yield up
+    yield registered
 
 
 def _known(counts: Mapping[str, int], words: Iterable[StrEnum]) -> dict[str, int]:

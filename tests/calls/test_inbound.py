@@ -1,5 +1,6 @@
 """Calls as telephones see them: SIP bytes in and out, real media sockets, a moved clock."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from ivr.media.keys import KeyPress
 from ivr.media.leg import MediaLeg, MediaNode
 from ivr.media.playout import Playout
 from ivr.media.ports import PortPool
+from ivr.media.reports import Quality
 from ivr.settings import Settings
 from ivr.sip import IncomingCall, Request, Response
 from ivr.vocabulary import EventType, Result
@@ -221,6 +223,43 @@ def test_keys_by_info_are_keys_and_other_bodies_are_refused() -> None:
     assert exchange.info(20, b"text/plain", b"hello") == 415
     assert exchange.info(21, b"application/dtmf-relay", b"Signal=Z") == 415
     exchange.in_dialog("BYE", 22)
+
+
+NOTHING_CAME = Quality(
+    sent=200,
+    received=0,
+    lost=0,
+    jitter=0.0,
+    round_trip=None,
+    peer_loss=None,
+    peer_lost=None,
+    peer_jitter=None,
+)
+REPORTED = replace(NOTHING_CAME, round_trip=0.08, peer_loss=0.5, peer_lost=10, peer_jitter=0.1)
+
+
+@pytest.mark.parametrize(
+    ("quality", "told"),
+    [
+        (NOTHING_CAME, None),
+        (REPORTED, {"peer_loss": 0.05, "round_trip": 0.08}),
+        (
+            replace(REPORTED, received=196, lost=4, jitter=0.004),
+            {"loss": 0.02, "peer_loss": 0.05, "jitter": 0.004, "round_trip": 0.08},
+        ),
+        (replace(NOTHING_CAME, received=9, lost=-2), {"loss": 0.0, "jitter": 0.0}),
+    ],
+)
+def test_at_its_end_a_call_tells_how_its_packets_travelled(
+    monkeypatch: pytest.MonkeyPatch, quality: Quality, told: dict[str, float] | None
+) -> None:
+    monkeypatch.setattr(MediaLeg, "quality", quality)
+    exchange = Exchange(38300)
+    exchange.connect()
+    exchange.in_dialog("BYE", 2)
+    known = [e.detail.data() for e in exchange.events if e.type is EventType.CALL_QUALITY]
+    assert known == ([] if told is None else [told])
+    assert exchange.types.count(EventType.CALL_ENDED) == 1
 
 
 @pytest.mark.parametrize("keys", ["", "2026", "99999999"])

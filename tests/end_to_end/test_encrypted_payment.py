@@ -100,6 +100,8 @@ async def test_of_a_payment_over_tls_and_srtp_the_wire_shows_nothing(folder: Pat
         assert ended["data"]["result"] == Result.SUCCESS
         paid = stage.sides.log.all(EventType.PAYMENT_SUCCEEDED)
         assert [event["data"]["amount"] for event in paid] == [AMOUNT]
+        [quality] = stage.sides.log.all(EventType.CALL_QUALITY)
+        assert quality["data"]["loss"] == quality["data"]["peer_loss"] == 0
     wire = stage.wire
     assert await wire.count("tls.app_data") > 0
     packets = await wire.packets()

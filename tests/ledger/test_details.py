@@ -19,7 +19,15 @@ from ivr.ledger.details import (
     telephone,
 )
 from ivr.ledger.events import PAYMENT_ENDS, Event, call_started, new_id
-from ivr.vocabulary import Capture, EntryError, EventType, Result, Step
+from ivr.vocabulary import (
+    Capture,
+    CommandOutcome,
+    CommandType,
+    EntryError,
+    EventType,
+    Result,
+    Step,
+)
 from payment_gateway import brands
 from tests.ledger.stage import NOON
 
@@ -50,7 +58,7 @@ _TEXT_FIELDS = [field.name for field in fields(EventDetail) if "str" in str(fiel
 def test_every_text_field_is_looked_at() -> None:
     assert set(_TEXT_FIELDS) == {
         "brand", "prompt", "currency", "last4", "expiry_masked", "reference", "code",
-        "advice", "reason", "caller", "called", "debt_id", "agent",
+        "advice", "reason", "caller", "called", "debt_id", "agent", "trunk",
     }  # fmt: skip
 
 
@@ -157,6 +165,14 @@ def test_everything_that_may_be_said_can_be_said() -> None:
         caller="+33612345678",
         called="3000",
         debt_id=new_id(),
+        agent=new_id(),
+        command=CommandType.TAKE_BACK,
+        outcome=CommandOutcome.DONE,
+        trunk="sip.carrier-2",
+        loss=0.02,
+        peer_loss=0.01,
+        jitter=0.004,
+        round_trip=0.08,
     )
     data = detail.data()
     assert set(data) == {field.name for field in fields(EventDetail)}

@@ -88,6 +88,11 @@ async def charge(
     await writer.finish_attempt(key, state=state, reference="pi_1", brand="visa", last4="4242")
 
 
+def trunk(kind: EventType, name: str = "carrier") -> Event:
+    """Tell of a trunk."""
+    return Event(kind, NOON, detail=EventDetail(trunk=name))
+
+
 @dataclass
 class Teller:
     """Tells one call and its transaction; each event is a second after the one before."""

@@ -12,7 +12,7 @@ from ivr.ledger.database import Database
 from ivr.ledger.tables import events
 from ivr.vocabulary import EntryError, EventType, Result, Step
 from tests.monitor.clients import client_of, make_app
-from tests.monitor.story import NOON, Teller, attempt, owe, record
+from tests.monitor.story import NOON, Teller, attempt, owe, record, trunk
 
 
 async def a_paid_call(database: Database) -> None:
@@ -162,6 +162,23 @@ async def test_calls_live_and_past(database: Database) -> None:
     assert past["items"][0]["transactions"][0]["last4"] == "4242"
     assert past["items"][0]["latest"] == []
     assert page["items"] + rest["items"] == every["items"]
+
+
+async def test_trunks_and_what_is_told_of_a_calls_quality(database: Database) -> None:
+    await record(database, trunk(EventType.TRUNK_DOWN), trunk(EventType.TRUNK_UP, "a-pbx"))
+    teller = Teller("a").call_begins().begins()
+    quality = {"loss": 0.02, "peer_loss": 0.0, "jitter": 0.0042, "round_trip": 0.081}
+    await record(database, *teller.says(EventType.CALL_QUALITY, **quality).take())
+    async with client_of(make_app(database)) as client:
+        told = (await client.get("/api/v1/trunks")).json()["items"]
+        refused = await client.get("/api/v1/trunks?up=false")
+        events = (await client.get("/api/v1/transactions/tx-a/events")).json()["items"]
+    assert [(row["node"], row["name"], row["up"], row["registered"]) for row in told] == [
+        ("node-1", "a-pbx", True, None),
+        ("node-1", "carrier", False, None),
+    ]
+    assert refused.status_code == 400
+    assert events[-1]["data"] == {**quality, "jitter": 0.004}
 
 
 async def test_kpi_of_a_period_and_of_today(database: Database) -> None:

@@ -7,9 +7,9 @@ from sqlalchemy import update
 
 from ivr.ledger.database import Database
 from ivr.ledger.tables import entry_errors, transactions
-from ivr.vocabulary import EntryError, Result, Step
+from ivr.vocabulary import EntryError, EventType, Result, Step
 from tests.monitor.clients import BEARER, client_of, make_app
-from tests.monitor.story import Teller, attempt, owe, record
+from tests.monitor.story import Teller, attempt, owe, record, trunk
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -53,6 +53,24 @@ async def test_the_ledger_in_numbers(database: Database) -> None:
     assert value("solde_payment_attempts", state="declined") == 1
     assert value("solde_entry_errors_total", step="payment-card-number", error="timeout") == 2
     assert value("solde_recovered_minor_units_total", currency="EUR") == 12_345
+
+
+async def test_a_trunk_is_up_or_down_and_registered_or_not_once_that_is_known(
+    database: Database,
+) -> None:
+    await record(database, trunk(EventType.TRUNK_UP), trunk(EventType.TRUNK_UP, "pbx"))
+    told = [trunk(EventType.TRUNK_DOWN), trunk(EventType.TRUNK_REGISTERED, "pbx")]
+    await record(database, *told)
+    async with client_of(make_app(database)) as client:
+        found = samples(await client.get("/metrics"))
+    carrier, pbx = (
+        frozenset({("node", "node-1"), ("trunk", name)}) for name in ("carrier", "pbx")
+    )
+    assert {name: value for name, value in found.items() if "trunk" in name[0]} == {
+        ("solde_trunk_up", carrier): 0,
+        ("solde_trunk_up", pbx): 1,
+        ("solde_trunk_registered", pbx): 1,
+    }
 
 
 async def test_openmetrics_where_it_is_asked_for(database: Database) -> None:

@@ -9,8 +9,9 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from ivr.ledger.database import Database
+from ivr.vocabulary import EventType
 from tests.monitor.clients import TOKEN, client_of, listening, make_app, serving
-from tests.monitor.story import Teller, record
+from tests.monitor.story import Teller, record, trunk
 from tests.monitor.test_api import a_paid_call
 
 # The parts of OpenAPI 3.1 that the document uses (https://spec.openapis.org/oas/v3.1.1).
@@ -200,6 +201,7 @@ ADDRESSES = [
     ("/api/v1/transactions/{id}", "/api/v1/transactions/nobody"),
     ("/api/v1/transactions/{id}/events", "/api/v1/transactions/tx-paid/events"),
     ("/api/v1/calls", "/api/v1/calls"),
+    ("/api/v1/trunks", "/api/v1/trunks"),
     ("/api/v1/events", "/api/v1/events?after=999"),
     ("/api/v1/kpi", "/api/v1/kpi"),
     ("/health", "/health"),
@@ -213,6 +215,7 @@ async def test_what_is_answered_is_what_is_documented(
 ) -> None:
     await a_paid_call(database)
     await record(database, *Teller("live").call_begins().begins().take())
+    await record(database, trunk(EventType.TRUNK_UP))
     document = await read(database)
     async with client_of(make_app(database)) as client:
         answer = await client.get(address)

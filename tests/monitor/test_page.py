@@ -15,7 +15,7 @@ from ivr.monitor.server import listen, serve
 from ivr.vocabulary import EntryError, EventType, Result, Step
 from tests.monitor.browser import chromium, visit
 from tests.monitor.clients import make_app, serving
-from tests.monitor.story import NOON, Teller, charge, owe, record
+from tests.monitor.story import NOON, Teller, charge, owe, record, trunk
 
 CARD = Step.CARD_NUMBER
 PAID = "123,45 €"
@@ -59,6 +59,21 @@ async def pays(database: Database, teller: Teller) -> None:
     await charge(database, teller, debt, 12_345)
     teller.enters(Step.COMPLETED)
     await record(database, *teller.ends(Result.SUCCESS).hangs_up().take())
+
+
+async def test_a_trunk_that_is_down_is_told_until_it_is_up_again(
+    database: Database, browser: Browser
+) -> None:
+    await record(database, trunk(EventType.TRUNK_UP), trunk(EventType.TRUNK_DOWN, "pbx"))
+    async with serving(database) as (base, _), visit(browser, base) as seen:
+        await seen.shows("#trunks", "Opérateur injoignable : pbx")
+        await record(database, trunk(EventType.TRUNK_UNREGISTERED))
+        await seen.shows("#trunks", "Opérateur injoignable : carrier, pbx")
+        await record(database, trunk(EventType.TRUNK_REGISTERED))
+        await seen.shows("#trunks", "Opérateur injoignable : pbx")
+        await record(database, trunk(EventType.TRUNK_UP, "pbx"))
+        await seen.shows("#trunks", "")
+        assert await seen.page.locator("#trunks").is_hidden()
 
 
 async def test_a_call_is_followed_step_by_step(database: Database, browser: Browser) -> None:

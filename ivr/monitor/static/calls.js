@@ -3,6 +3,7 @@
 
 export const EVENT_TYPES = [
   "call.started", "call.answered", "call.ended", "transaction.created",
+  "trunk.up", "trunk.down", "trunk.registered", "trunk.unregistered",
   "transaction.identified", "transaction.ended", "step.entered", "prompt.played",
   "entry.progress", "entry.accepted", "entry.error", "payment.attempted",
   "payment.succeeded", "payment.declined", "payment.not-charged", "payment.unknown",

@@ -18,6 +18,7 @@ let lastId = 0;
 let source = null;
 let figures = null;
 let connection = "connecting";
+let trunks = [];
 
 // Reading
 
@@ -50,6 +51,7 @@ async function start() {
     await snapshot();
     listen();
     count();
+    lookAtTrunks();
   } catch (error) {
     console.warn(error);
     connectionIs("lost");
@@ -73,6 +75,7 @@ function heard(message) {
   if (event.id <= lastId) return;
   lastId = event.id;
   if (COUNTED.has(event.type)) countSoon();
+  if (event.type.startsWith("trunk.")) lookAtTrunks();
   if (event.call_id === null) return;
   let call = calls.get(event.call_id);
   if (call === undefined) {
@@ -109,7 +112,23 @@ async function complete(call, transactionId) {
   }
 }
 
+async function lookAtTrunks() {
+  try {
+    trunks = (await get("api/v1/trunks")).items;
+    drawTrunks();
+  } catch (error) {
+    console.warn(error);
+  }
+}
+
 // Drawing
+
+function drawTrunks() {
+  const out = trunks.filter((trunk) => trunk.up === false || trunk.registered === false);
+  const names = [...new Set(out.map((trunk) => trunk.name))].join(", ");
+  at("trunks").textContent = names && words().trunksOut(names);
+  at("trunks").hidden = !names;
+}
 
 function show(state) {
   const call = { state, node: null };
@@ -219,6 +238,7 @@ function translate() {
   connectionIs(connection);
   for (const call of calls.values()) draw(call);
   drawFigures();
+  drawTrunks();
 }
 
 for (const button of document.querySelectorAll("[data-language]")) {
