@@ -25,14 +25,15 @@ class MalformedMessageError(SipError):
     """Text that is not what RFC 3261 §25 allows.
 
     `request` is what could be read of the request, when enough was read to
-    answer it 400; None when the datagram can only be dropped. The message names
+    answer it `status`; None when the datagram can only be dropped. The message names
     the fault and never quotes the datagram.
     """
 
-    def __init__(self, fault: str, request: Request | None = None) -> None:
+    def __init__(self, fault: str, request: Request | None = None, status: int = 400) -> None:
         super().__init__(fault)
         self.fault = fault
         self.request = request
+        self.status = status
 
 
 class NotAcceptableHereError(SipError):

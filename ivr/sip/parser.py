@@ -6,6 +6,7 @@ from ivr.sip.errors import MalformedMessageError
 from ivr.sip.grammar import TOKEN, to_int
 from ivr.sip.headers import Headers, canonical
 from ivr.sip.message import Request, Response
+from ivr.sip.statuses import KNOWN_METHODS
 
 _REQUEST_LINE = re.compile(rf"({TOKEN}) ([^\s<>\"]++) (SIP/[0-9]++\.[0-9]++)", re.IGNORECASE)
 _BROKEN_REQUEST_LINE = re.compile(rf"({TOKEN})\s.*?(SIP/[0-9]++\.[0-9]++)\s*+", re.IGNORECASE)
@@ -17,13 +18,16 @@ _REQUIRED = ("Via", "From", "To", "Call-ID", "CSeq")
 _ONCE = frozenset(
     {"From", "To", "Call-ID", "CSeq", "Content-Type", "Max-Forwards", "Expires", "Timestamp"}
 )
+_TRUNCATED = "Content-Length is larger than the datagram"
+_TOO_LARGE = "Message too large"
 
 
 def parse(data: bytes, *, from_stream: bool = False) -> Request | Response:
     """Parse one whole message; raise MalformedMessageError.
 
     Bytes after the announced Content-Length are left out; without one the body
-    is the rest of the datagram. A message from a stream must have one.
+    is the rest of the datagram. A message from a stream must have one; when its body
+    is not there, it was larger than is taken (513).
     """
     head, blank_line, body = data.lstrip(b"\r\n").partition(b"\r\n\r\n")
     start, _, rest = head.decode("utf-8", "surrogateescape").partition("\r\n")
@@ -35,13 +39,14 @@ def parse(data: bytes, *, from_stream: bool = False) -> Request | Response:
     if length is None and from_stream:
         fault = fault or "Missing Content-Length header field"
     if length is not None and length > len(body):
-        fault = fault or "Content-Length is larger than the datagram"
+        fault = fault or (_TOO_LARGE if from_stream else _TRUNCATED)
     message.body = body if length is None else body[:length]
     try:
         _check(message, fault)
     except MalformedMessageError as error:
         answerable = message if isinstance(message, Request) else None
-        raise MalformedMessageError(error.fault, answerable) from error
+        status = 513 if error.fault == _TOO_LARGE else 400
+        raise MalformedMessageError(error.fault, answerable, status) from error
     return message
 
 
@@ -103,7 +108,8 @@ def _check(message: Request | Response, fault: str) -> None:
     _ = message.via, message.from_, message.to, message.cseq
     if isinstance(message, Request):
         _ = message.uri
-        if message.cseq.method != message.method:
+        # What is unknown gets 501 whatever its CSeq says (RFC 4475 §3.1.2.18).
+        if message.cseq.method != message.method and message.method in KNOWN_METHODS:
             raise MalformedMessageError("The method of CSeq is another")
     else:
         _ = message.to.uri  # where the ACK goes of a 2xx without a usable Contact

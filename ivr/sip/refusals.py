@@ -7,6 +7,7 @@ import structlog
 
 from ivr.sip.address import Address
 from ivr.sip.admission import Reply
+from ivr.sip.errors import MalformedMessageError
 from ivr.sip.guard import NO_REPLY, Guard
 from ivr.sip.message import Request
 from ivr.sip.responder import Responder
@@ -33,16 +34,18 @@ class Refusals:
         """Return what answers `request`."""
         return Responder(request, source, follow_maddr=self._follow_maddr)
 
-    def malformed(self, request: Request | None, source: Address, fault: str) -> None:
-        """Answer 400 where anybody can be told; `request` is what could be read of it."""
+    def malformed(
+        self, request: Request | None, source: Address, error: MalformedMessageError
+    ) -> None:
+        """Answer 400 or 513 where anybody can be told; `request` is what was read of it."""
         if not self._guard.answers_malformed(source):
             return
         method = None if request is None else printable(request.method)
-        log.info("sip-malformed", fault=fault, method=method)
+        log.info("sip-malformed", fault=error.fault, method=method)
         if request is not None and request.method != "ACK":
             responder = self.responder(request, source)
             if responder.has_via:
-                self.refuse(request, responder, Reply(400, reason=fault))
+                self.refuse(request, responder, Reply(error.status, reason=error.fault))
 
     def refuse(self, request: Request, responder: Responder, reply: Reply) -> None:
         """Answer `reply`, if that is one."""

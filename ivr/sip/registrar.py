@@ -76,6 +76,8 @@ class Registrar:
 
         Raise MalformedMessageError.
         """
+        if not request.to.uri.is_sip:  # whoever asks: no such address of record can be (§10.2)
+            return Reply(400, reason="To is no SIP URI")
         claimed = self._digest.claimed(request)
         wait = self._lockout.wait(source.host, claimed) if claimed else 0
         if wait:

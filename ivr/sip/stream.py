@@ -28,8 +28,8 @@ class StreamFramer:
 
     The messages are the same however the stream is cut. `fault` says why the
     stream cannot be followed any further; from then on nothing comes out. A
-    message without Content-Length, of which nobody knows where it ends, comes
-    out as its head alone, so that it can be refused, and is a fault.
+    message that is too large, or without Content-Length, so that nobody knows
+    where it ends, comes out as its head alone, to be refused, and is a fault.
     """
 
     __slots__ = ("_buffer", "_looked", "_max", "_needed", "_started", "fault")
@@ -103,8 +103,12 @@ class StreamFramer:
         if len(lengths) != 1 or len(_ANY_LENGTH.findall(head)) != len(numbers):
             self._take(end + len(PING), found)
             return self._fail("no usable Content-Length")
-        self._needed = end + len(PING) + lengths.pop()
-        return self._needed <= self._max or self._fail("a message that is too large")
+        needed = end + len(PING) + lengths.pop()
+        if needed > self._max:
+            self._take(end + len(PING), found)
+            return self._fail("a message that is too large")
+        self._needed = needed
+        return True
 
     def _take(self, size: int, found: list[bytes]) -> bool:
         found.append(bytes(self._buffer[:size]))

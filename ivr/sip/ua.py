@@ -227,7 +227,7 @@ class UserAgent:
         try:
             message = parse(data, from_stream=source.transport.reliable)
         except MalformedMessageError as error:
-            self._refusals.malformed(error.request, source, error.fault)
+            self._refusals.malformed(error.request, source, error)
             return
         message.source = source
         if isinstance(message, Response):
@@ -237,7 +237,7 @@ class UserAgent:
         try:
             self._request(message, source)
         except MalformedMessageError as error:
-            self._refusals.malformed(message, source, error.fault)
+            self._refusals.malformed(message, source, error)
 
     def _request(self, request: Request, source: Address) -> None:
         if request.method == "ACK":

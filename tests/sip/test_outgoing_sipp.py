@@ -127,6 +127,6 @@ async def test_no_call_fails_though_5_percent_of_all_packets_are_lost(tmp_path: 
     # The ACK may be lost, and the BYE come before another one.
     maybe = recv("ACK").replace("<recv ", '<recv optional="true" ')
     steps = [INVITED, ANSWERED[2], maybe, *HUNG_UP, END]
-    handlers = await called_by_us(steps, tmp_path, "-lost", "5", calls=100, handler=HangsUpWhen)
-    assert [words(one) for one in handlers] == [["answered", "ended"]] * 100
+    handlers = await called_by_us(steps, tmp_path, "-lost", "5", calls=400, handler=HangsUpWhen)
+    assert [words(one) for one in handlers] == [["answered", "ended"]] * 400
     assert {one.ends[0] for one in handlers} == {CallEnd.HUNG_UP_BY_US}

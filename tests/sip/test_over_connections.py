@@ -74,6 +74,15 @@ def test_a_message_of_a_stream_without_content_length_is_refused() -> None:
     assert wire.statuses(data, PHONE) == [200]
 
 
+def test_a_message_of_a_stream_that_is_too_large_is_513() -> None:
+    wire = Wire()
+    head = over_tcp("OPTIONS").replace(b"Content-Length: 0", b"Content-Length: 65536")
+    refused = only_response(wire.receive(head, FLOW))
+    assert (refused.status, refused.reason) == (513, "Message too large")
+    assert wire.statuses(head, PHONE) == [400]
+    assert wire.receive(head.replace(b"OPTIONS", b"ACK"), FLOW) == []
+
+
 def test_a_refusal_is_sent_once_and_given_up_without_an_ack() -> None:
     wire = Wire(on_call=lambda call: call.reject(486))
     assert wire.statuses(over_tcp(body=OFFER), FLOW) == [100, 486]

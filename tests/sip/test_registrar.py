@@ -164,7 +164,7 @@ def test_a_repeated_register_gets_the_same_response() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "password"), [("1001", "wrong"), ("nobody", "s3cret"), ("1001", ""), ("", "")]
+    ("user", "password"), [("1001", "wrong"), ("nobody", "s3cret"), ("1001", ""), ("%00", "")]
 )
 def test_a_wrong_password_and_an_unknown_user_look_alike(user: str, password: str) -> None:
     phone = Phone(user, password)

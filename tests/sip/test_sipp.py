@@ -62,9 +62,9 @@ async def sipp(
 
 async def test_no_call_fails_though_5_percent_of_all_packets_are_lost(tmp_path: Path) -> None:
     handlers = await sipp(
-        "uac.xml", Recorder, tmp_path, *("-m", "100", "-r", "50", "-lost", "5")
+        "uac.xml", Recorder, tmp_path, *("-m", "400", "-r", "100", "-lost", "5")
     )
-    assert len(handlers) == 100
+    assert len(handlers) == 400
     assert {handler.ends[0] for handler in handlers} == {CallEnd.HUNG_UP_BY_PEER}
 
 
