@@ -31,10 +31,15 @@ class Line:
         """Stands in the `line` parameter of our Contact there, and comes back in its calls."""
 
     @property
-    def full(self) -> bool:
-        """Whether no further call is allowed."""
+    def refusal(self) -> str:
+        """Why no further call may be made now, "" when one may.
+
+        Calls that come over it are taken all the same: they show that it works.
+        """
+        if self.watch is not None and self.watch.is_down:
+            return "Trunk is down"
         limit = self.trunk.max_calls
-        return limit is not None and self.calls >= limit
+        return "Trunk is full" if limit is not None and self.calls >= limit else ""
 
     @property
     def routes(self) -> tuple[str, ...]:

@@ -102,11 +102,11 @@ class Outbound:
             lines=(*lines, *checked(headers), ("Content-Type", BODY_TYPE)),
             body=offer,
         )
-        full = line.full
+        refusal = line.refusal
         call = OutgoingCall(self, line, draft, handler)
         self.sessions.add(call)
-        if full:
-            self.clock.callLater(0, call.no_target, Outcome(503, "Trunk is full", local=True))
+        if refusal:
+            self.clock.callLater(0, call.no_target, Outcome(503, refusal, local=True))
         elif hop is not None:
             call.targets_found(Targets(self.penalties, [hop]))
         else:

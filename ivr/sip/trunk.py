@@ -46,7 +46,7 @@ class Trunk:
     """One of which the TLS certificate of whoever calls must name; none: it need not."""
     max_calls: int | None = None
     ping_interval: float = 60.0
-    """Between two OPTIONS while the trunk is up; 0 for none."""
+    """Between two OPTIONS while the trunk is up; 0 for none. One that is down is not called."""
     follow_redirects: bool = False
     """Whether a call that gets 3xx goes where it says."""
     failover_after: float = 8.0

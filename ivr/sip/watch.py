@@ -73,6 +73,11 @@ class Watch:
         self._sent_at = 0.0
         self.status = LineStatus(LineState.UNKNOWN, host.clock.seconds())
 
+    @property
+    def is_down(self) -> bool:
+        """Whether the other side is known not to be there."""
+        return self.status.state is LineState.DOWN
+
     def start(self) -> None:
         """Ping at once and from then on, if the trunk is configured so."""
         if self._line.trunk.ping_interval and self._timer is None and self._exchange is None:

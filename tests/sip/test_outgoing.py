@@ -561,16 +561,17 @@ def test_requests_inside_the_call_work_both_ways() -> None:
     assert call.handler.heard[-1] == ("renegotiated", OFFER)
 
 
-def test_a_reinvite_before_the_answer_is_491() -> None:
+@pytest.mark.parametrize("method", ["INVITE", "UPDATE"])
+def test_an_offer_before_the_answer_is_491(method: str) -> None:
     call = Call()
     call.hears(183, body=EARLY)
     invite = call.last()
     early = (
-        "INVITE sip:x@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.20;branch=z9hG4bKe\r\n"
+        f"{method} sip:x@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.20;branch=z9hG4bKe\r\n"
         f"From: {invite.headers.get('To')};tag=callee\r\nTo: {invite.headers.get('From')}\r\n"
-        f"Call-ID: {invite.call_id}\r\nCSeq: 1 INVITE\r\nContact: <sip:c@192.0.2.20>\r\n\r\n"
+        f"Call-ID: {invite.call_id}\r\nCSeq: 1 {method}\r\nContact: <sip:c@192.0.2.20>\r\n\r\n"
     ).encode()
-    assert call.wire.statuses(early, CALLEE) == [491]
+    assert call.wire.statuses(early + OFFER, CALLEE) == [491]
 
 
 def test_a_bye_before_the_answer_ends_the_call() -> None:

@@ -2,11 +2,12 @@
 
 import pytest
 
-from ivr.sip import Request, parse
+from ivr.sip import CallEnd, Request, parse
+from ivr.sip.outcome import Outcome
 from ivr.sip.trunk import Trunk
 from ivr.sip.watch import LineState, Watch
-from tests.sip.callee import CALLEE, reply
-from tests.sip.wire import Wire
+from tests.sip.callee import CALLEE, Call, reply
+from tests.sip.wire import OFFER, Wire, request
 
 TRUNK = Trunk("carrier", "192.0.2.20", ping_interval=60)
 
@@ -127,3 +128,22 @@ def test_no_pings_where_none_are_wanted() -> None:
     wire.agent.trunks.use(Trunk("quiet", "192.0.2.20", ping_interval=0))
     assert wire.sent == []
     assert wire.clock.getDelayedCalls() == []
+
+
+def test_a_trunk_that_is_down_makes_no_call_and_takes_those_that_come() -> None:
+    watched = Watched()
+    for _ in range(3):
+        watched.answer(503)
+        watched.after(10)
+    assert watched.state() is LineState.DOWN
+    refused = Call(trunk=TRUNK, wire=watched.wire)
+    watched.wire.clock.advance(0)
+    assert refused.handler.heard == [("ended", CallEnd.REFUSED)]
+    assert refused.call.outcome == Outcome(503, "Trunk is down", local=True)
+    assert refused.look() == []
+    assert watched.wire.statuses(request(body=OFFER), CALLEE) == [100]
+    for _ in range(2):
+        watched.answer(200)
+        watched.after(10)
+    assert watched.state() is LineState.UP
+    assert Call(trunk=TRUNK, wire=watched.wire).last().method == "INVITE"
