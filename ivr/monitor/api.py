@@ -11,6 +11,7 @@ from ivr.ledger import reading
 from ivr.ledger.database import Database
 from ivr.ledger.kpi import indicators
 from ivr.ledger.paging import CursorError
+from ivr.ledger.trunks import read_trunks
 from ivr.monitor import answers, models, stream
 from ivr.monitor.endpoint import Endpoint, Header, json_response
 from ivr.monitor.principal import Scope, principal_of
@@ -87,6 +88,14 @@ class Api:
                 scope=Scope.READ,
             ),
             Endpoint(
+                "/api/v1/trunks",
+                "listTrunks",
+                "Carriers and PBXs: whether they answer, whether we are registered",
+                self._trunks,
+                models.Trunks,
+                scope=Scope.READ,
+            ),
+            Endpoint(
                 "/api/v1/events",
                 "streamEvents",
                 "Events as they happen (server-sent events)",
@@ -151,6 +160,12 @@ class Api:
         except CursorError as error:
             raise _wrong_cursor(error) from None
         return json_response(answers.calls(page, last))
+
+    async def _trunks(self, request: Request) -> Response:
+        read_query(NoQuery, request)
+        rows = await read_trunks(self._database)
+        items = [models.Trunk.model_validate(row) for row in rows]
+        return json_response(models.Trunks(items=items))
 
     async def _events(self, request: Request) -> Response:
         asked = read_query(StreamQuery, request)
