@@ -1,4 +1,7 @@
-"""Keypad events of one leg, said again on the other (RFC 4733): its own stream and number."""
+"""Keys of one leg, said again on the other (RFC 4733), in its own stream and number.
+
+A press is told once, by whichever way it came: telephone-events, INFO, or a tone.
+"""
 
 from collections import deque
 
@@ -6,7 +9,7 @@ from ivr.media.g711 import FRAME, RATE
 from ivr.media.keys import KeyPress
 from ivr.media.playback import EventPacket
 from ivr.media.rtp import RtpPacket, timestamp_distance
-from ivr.media.telephone_event import TelephoneEvents, encode_event, is_end
+from ivr.media.telephone_event import encode_event, is_end
 
 _REPEATS = 3
 """The last packet of an event is sent so many times (§2.5.1.4)."""
@@ -15,16 +18,17 @@ _LOST_AFTER = 0.2
 _LONGEST = 0xFFFF - 2 * FRAME
 """A press held longer is sent as 8 s."""
 _MOST_WAITING = 16
+_UNTOLD = 0.1
+"""Seconds that a press is sent for when its length is not known."""
 
 
 class EventRelay:
-    """Takes event packets of one leg, at whatever pace, and makes those of the other."""
+    """Takes the presses of one leg, and makes the event packets of the other."""
 
     __slots__ = (
         "_begun",
         "_ended",
         "_ends_sent",
-        "_events",
         "_length",
         "_newest",
         "_newest_at",
@@ -32,30 +36,27 @@ class EventRelay:
     )
 
     def __init__(self) -> None:
-        self._events = TelephoneEvents()
         self._waiting: deque[KeyPress] = deque(maxlen=_MOST_WAITING)
         """The presses to be sent, the one being sent first."""
         self._newest: KeyPress | None = None
         self._newest_at = 0.0
-        self._ended = False
+        self._ended = True
+        """Whether the newest press is over, or has no packets that tell."""
         self._begun: int | None = None
         """Our timestamp of the event being sent."""
         self._ends_sent = 0
         self._length = 0
 
-    def receive(self, packet: RtpPacket, at: float, *, silently: bool) -> None:
-        """Take an event packet, received at `at` seconds.
+    def press(self, press: KeyPress) -> None:
+        """Take a press that has begun; it may still grow."""
+        self._newest = press
+        self._ended = True
+        self._waiting.append(press)
 
-        A press that begins `silently` is never sent, however long it lasts.
-        """
-        presses = self._events.receive(packet, at)
-        if presses:
-            self._newest = presses[-1]
-            self._ended = False
-            if not silently:
-                self._waiting += presses
+    def packet(self, packet: RtpPacket, at: float) -> None:
+        """Take a packet of telephone-events, received at `at` seconds, of the newest press."""
         self._newest_at = at
-        self._ended = self._ended or is_end(packet)
+        self._ended = is_end(packet)
 
     def drop(self) -> None:
         """Send nothing more of the presses so far."""
@@ -88,4 +89,4 @@ class EventRelay:
             return True
         if press is self._newest and not self._ended and now - self._newest_at < _LOST_AFTER:
             return False
-        return self._length >= round(press.held * RATE)
+        return self._length >= round((press.held or _UNTOLD) * RATE)

@@ -52,6 +52,12 @@ def recode(octets: bytes, source: Codec, target: Codec) -> bytes:
     return octets if source is target else octets.translate(_RECODE[target])
 
 
+def mix(codec: Codec, octets: bytes, others: bytes) -> bytes:
+    """Return the sum of two sounds of one length, clipped where it overloads."""
+    both = decode(codec, octets).astype(np.int32) + decode(codec, others)
+    return encode(codec, np.clip(both, -32768, 32767).astype(np.int16))
+
+
 def decode(codec: Codec, octets: bytes) -> Samples:
     """Return one 16-bit sample for each octet."""
     return _DECODE[codec][np.frombuffer(octets, dtype=np.uint8)]

@@ -159,6 +159,15 @@ class MediaLeg:
         """What was agreed last."""
         return self._negotiated
 
+    @property
+    def tap(self) -> Tap | None:
+        """What it is joined to, if that is what it hears."""
+        return self._tap if self._stream.source is self._tap else None
+
+    def takes_for_key(self, payload_type: int) -> bool | None:
+        """Whether packets of this type are taken for keys; None when they are dropped."""
+        return self._wire.takes_for_key(payload_type)
+
     def answer(self, offer: bytes) -> bytes:
         """Answer the offer of an INVITE or re-INVITE, and follow it from now on.
 
@@ -293,7 +302,7 @@ class MediaLeg:
 
     def _deliver(self, press: KeyPress) -> None:
         if self._tap is not None:
-            self._tap.key(press.at)
+            self._tap.key(press)
         try:
             self.on_key(press)
         except Exception as error:  # noqa: BLE001 - nothing may reach the reactor

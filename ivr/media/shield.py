@@ -171,6 +171,11 @@ class Shield:
         """Whether a key is known to be down, or was just now."""
         return self._known > 0
 
+    @property
+    def stays(self) -> bool:
+        """Whether it is up until `lower`, rather than about to come down."""
+        return self._lingering is None
+
     def key(self, at: float) -> None:
         """Note that a key was pressed, at `at` seconds."""
         self._masks.key(at)

@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from ivr.media.keys import KeyPress
 from ivr.media.negotiation import Negotiated
 from ivr.media.playback import Source
 from ivr.media.rtp import RtpPacket
@@ -16,8 +17,11 @@ class Tap(Source, Protocol):
     def events(self, packet: RtpPacket) -> None:
         """Take a packet of telephone-events."""
 
-    def key(self, at: float) -> None:
-        """Learn that a key was pressed at `at` seconds, by whichever way it came."""
+    def key(self, press: KeyPress) -> None:
+        """Learn that a key was pressed, by whichever way it came; told once for a press.
+
+        Where it came by telephone-events, the packet that told follows as `events`.
+        """
 
     def followed(self, negotiated: Negotiated) -> None:
         """Learn what was agreed anew."""

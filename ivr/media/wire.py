@@ -132,6 +132,11 @@ class Wire:
         self._control.reports.reception.count_each(every)
         self._watch.expect_each(every * self._frame / RATE)
 
+    def takes_for_key(self, payload_type: int) -> bool | None:
+        """Whether packets of this type are taken for keys; None when they are dropped."""
+        is_event = payload_type in self._event_types
+        return is_event if is_event or payload_type in self._audio_types else None
+
     def close(self) -> None:
         """Say goodbye and free the port. Idempotent."""
         self._watch.rest()
@@ -181,8 +186,8 @@ class Wire:
         packet = unpack(datagram)
         if packet is None:
             return
-        is_event = packet.payload_type in self._event_types
-        if not is_event and packet.payload_type not in self._audio_types:
+        is_event = self.takes_for_key(packet.payload_type)
+        if is_event is None:
             return
         now = self._reactor.seconds()
         self._count(packet, now, audio=not is_event)

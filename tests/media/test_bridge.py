@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ivr.media.bridge import Bridge
+from ivr.media.clips import Clip
 from ivr.media.g711 import Codec, encode, recode
 from ivr.media.info import InfoKey
 from ivr.media.leg import MediaLeg, MediaNode, MediaStateError
@@ -14,7 +15,7 @@ from ivr.media.rtp import RtpPacket
 from ivr.media.shield import ShieldMode
 from tests.media.bridged import ALAW, ULAW, Call, assert_one_stream, audio, presses
 from tests.media.harness import ManualReactor, clip, results
-from tests.media.sound import noise, tone
+from tests.media.sound import noise, sine, tone
 
 
 @pytest.fixture
@@ -97,14 +98,6 @@ def test_a_key_whose_end_is_lost_ends(call: Call) -> None:
     assert received[-1].payload_type == ALAW.payload_type
 
 
-def test_who_has_no_events_gets_none(call: Call) -> None:
-    offer = call.agent.describe().replace(b"a=rtpmap:97 telephone-event/8000", b"a=x")
-    call.agent_leg.answer(offer)
-    call.press("1")
-    call.talk(100)
-    assert {each.payload_type for each in call.agent.listen()} == {8}
-
-
 def test_behind_a_shield_an_event_is_a_mask_tone(call: Call) -> None:
     call.talk(100)
     call.agent.listen()
@@ -168,6 +161,53 @@ def test_what_follows_the_shield_passes_and_what_began_behind_it_does_not(call: 
     call.talk(200)
     assert presses(call.agent.listen(), event=97) == "5"
     assert call.pressed == ["4", "5"]
+
+
+def test_a_bridge_broken_and_joined_again_is_one_stream_and_hears_again(call: Call) -> None:
+    third = MediaLeg(call.node)
+    for _ in range(3):
+        call.talk(100)
+        call.bridge.shield(True)
+        call.press("1")
+        call.bridge.close()
+        assert not call.bridge.shielded
+        call.talk(60)
+        between = Bridge(call.debtor_leg, third)
+        call.talk(60)
+        between.close()
+        call.bridge = Bridge(call.debtor_leg, call.agent_leg)
+        assert not call.bridge.shielded
+        call.agent.listen(), call.debtor.listen()
+        call.talk(300, noise(300, -20), noise(300, -20))
+        for phone in (call.agent, call.debtor):
+            assert np.abs(audio(phone.listen())).max() > 1000
+        call.press("2")
+        call.talk(300)
+        assert presses(call.agent.listen(), event=97) == "2"
+    third.close()
+    assert call.pressed == ["1", "2"] * 3
+    assert_one_stream(call.agent.received)
+    assert_one_stream(call.debtor.received)
+
+
+def test_a_whisper_is_heard_by_one_beside_the_other_who_goes_on(call: Call) -> None:
+    call.talk(100)
+    call.agent.listen(), call.debtor.listen()
+    whispered = Clip.from_samples(np.rint(sine(2500, 200, -15)).astype(np.int16))
+    heard = results(call.bridge.whisper(call.agent_leg, [whispered]))
+    both = sine(300, 400, -15)
+    call.talk(400, both, both)
+    assert heard == [True]
+    for phone, hears in ((call.agent, True), (call.debtor, False)):
+        sound = audio(phone.listen())
+        spectrum = np.abs(np.fft.rfft(sound[480:1280] * np.hanning(800)))
+        assert spectrum[30] > 1e5
+        assert (spectrum[250] > 1e5) == hears
+    replaced = results(call.bridge.whisper(call.agent_leg, [clip(1)]))
+    stopped = results(call.bridge.whisper(call.agent_leg, [clip(2)]))
+    call.bridge.close()
+    late = results(call.bridge.whisper(call.agent_leg, [clip(3)]))
+    assert replaced == stopped == late == [False]
 
 
 @pytest.mark.parametrize(
