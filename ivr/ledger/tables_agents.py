@@ -149,8 +149,13 @@ callback_endpoints = Table(
     Column("secret", Text, nullable=False),
     # Types of events that are sent there; empty for all.
     Column("types", JSON, nullable=False),
-    # The event after which it was made: what was before is not sent.
+    # The last event that was looked at for it; at first the last before it was made.
     Column("after_event", BigInteger, nullable=False),
+    # Only what happens in this transaction is sent; null for all.
+    Column("transaction_id", _Id, index=True),
+    # For a session of the Payments resource, what its status callbacks repeat: they are
+    # forms, and the endpoint's id is the session's.
+    Column("payment", JSON),
     Column("created_at", _Utc, nullable=False),
     Column("disabled_at", _Utc),
 )
