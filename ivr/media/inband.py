@@ -5,7 +5,7 @@ all legs goes through one detector together.
 """
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import numpy as np
 
@@ -26,6 +26,9 @@ _SHORTEST_FILL = FRAME // 2
 _LONGEST_FILL = RATE * 2 // 5
 """A longer gap need not be longer: any tone before it is over."""
 _LONGEST_BACKLOG = RATE
+_PATIENCE = 5
+"""Beats without a packet after which no more is waited for: 100 ms, more than a packet
+holds and a network delays."""
 _TOLD_BY_SAMPLES = 0.3
 """Seconds; in a longer pause the sender may have sent nothing, and the clock tells."""
 
@@ -67,11 +70,12 @@ class ToneBank:
         self._beat = None
         ears, self._waiting = self._waiting, {}
         recognised: list[tuple[Ear, Tone]] = []
-        ready: Collection[Ear] = ears.values()
-        while ready := [ear for ear in ready if ear.ready]:
+        ready = [ear for ear in ears.values() if ear.ready or ear.settle()]
+        while ready:
             for codec in {ear.codec for ear in ready}:
                 tones = self._hear([ear for ear in ready if ear.codec is codec])
                 recognised += [(ears[tone.row], tone) for tone in tones]
+            ready = [ear for ear in ready if ear.ready]
         for ear in ears.values():
             ear.follow()
         # What a key brings about may close ears, so it comes last.
@@ -99,7 +103,9 @@ class Ear:
         "_closed",
         "_gaps",
         "_heard_at",
+        "_left_out",
         "_on_press",
+        "_patience",
         "_pending",
         "_press",
         "_sequence",
@@ -133,7 +139,11 @@ class Ear:
         self._sequence = 0
         self._timestamp = 0
         """Of the sample to come next."""
+        self._left_out = 0
+        """How many packets of those before it were left out as too quiet."""
         self._heard_at = 0.0
+        self._patience = 0
+        """Beats in which more may come of what is not heard yet."""
         self._tone: Tone | None = None
         self._press: KeyPress | None = None
 
@@ -142,24 +152,41 @@ class Ear:
         """Whether there are 20 ms of sound to take."""
         return len(self._pending) >= FRAME
 
-    def receive(self, packet: RtpPacket, at: float) -> None:
-        """Take a packet of audio, received at `at` seconds."""
-        step = sequence_distance(packet.sequence, self._sequence)
+    def receive(self, packet: RtpPacket, at: float, left_out: int = 0) -> None:
+        """Take a packet of audio, received at `at` seconds.
+
+        Before it, `left_out` packets of the stream had been kept back because they were
+        too quiet for a tone: a count modulo 2**32, of which only the growth matters.
+        """
+        step = self._step(packet)
         if packet.ssrc != self._ssrc or not -_MISORDER < step <= _DROPOUT:
             self._ssrc = packet.ssrc
             self._ahead.clear()
-            self._append(packet, 0)
+            self._append(packet)
         elif step == 1:
-            self._append(packet, 0)
+            self._append(packet)
             if self._ahead:
-                self._catch_up(0)
+                self._catch_up(0, left_out)
         elif step > 1:
             self._ahead.append(packet)
-            self._catch_up(_OVERTAKING)
+            self._catch_up(_OVERTAKING, left_out)
+        if not self._ahead:
+            self._left_out = left_out
         self._heard_at = at
-        if not self._awake and len(self._pending) >= FRAME:
-            self._awake = True
-            self._bank.wake(self.row, self)
+        self._patience = _PATIENCE
+        if not self._awake:
+            self._wake()
+
+    def settle(self) -> bool:
+        """At a beat, wait no longer for what has not come in time; return as `ready`."""
+        self._patience -= 1
+        if self._patience > 0:
+            return False
+        self._catch_up(0, self._left_out)
+        rest = -len(self._pending) % FRAME
+        self._pending += self.codec.silence[:1] * rest
+        self._timestamp = self._timestamp + rest & 0xFFFFFFFF
+        return self.ready
 
     def take(self) -> bytes:
         """Return the octets of the next 20 ms."""
@@ -174,6 +201,12 @@ class Ear:
         self._awake = False
         if self._press is not None and self._tone is not None:
             self._press.held = (self._tone.end - self._tone.begin) / RATE
+        if self._pending or self._ahead:
+            self._wake()
+
+    def _wake(self) -> None:
+        self._awake = True
+        self._bank.wake(self.row, self)
 
     def recognise(self, tone: Tone) -> None:
         """Tell of a tone that has begun."""
@@ -200,25 +233,27 @@ class Ear:
             return gap
         return max(gap, at - self._press.at - self._press.held)
 
-    def _catch_up(self, most_ahead: int) -> None:
+    def _catch_up(self, most_ahead: int, left_out: int) -> None:
         """Append what waits and is next; give up what is missing before too much of it."""
         while self._ahead:
             packet = min(self._ahead, key=self._step)
-            step = self._step(packet)
-            if step > 1 and len(self._ahead) <= most_ahead:
+            missing = self._step(packet) - 1
+            quiet = min(missing, left_out - self._left_out & 0xFFFFFFFF)
+            if missing > quiet and len(self._ahead) <= most_ahead:
                 return
             self._ahead.remove(packet)
-            if step > 0:
-                self._append(packet, step - 1)
+            if missing >= 0:
+                self._left_out = self._left_out + quiet & 0xFFFFFFFF
+                self._append(packet, missing - quiet, quiet)
 
     def _step(self, packet: RtpPacket) -> int:
         return sequence_distance(packet.sequence, self._sequence)
 
-    def _append(self, packet: RtpPacket, lost: int) -> None:
+    def _append(self, packet: RtpPacket, lost: int = 0, quiet: int = 0) -> None:
         """Append the sound of `packet`, after silence for what was lost or never sent."""
         payload = packet.payload
         if packet.timestamp != self._timestamp or lost:
-            self._fill(packet, lost)
+            self._fill(packet, lost, quiet)
         self._sequence = packet.sequence
         self._timestamp = packet.timestamp + len(payload) & 0xFFFFFFFF
         self._pending += payload
@@ -226,17 +261,19 @@ class Ear:
             self._pending.clear()
             self._gaps.clear()
 
-    def _fill(self, packet: RtpPacket, lost: int) -> None:
+    def _fill(self, packet: RtpPacket, lost: int, quiet: int) -> None:
+        """Append silence; of what is missing, what was lost counts as the first of it."""
+        size = len(packet.payload)
         gap = timestamp_distance(packet.timestamp, self._timestamp)
-        if lost and not 0 < gap <= _DROPOUT * FRAME:
-            gap = lost * len(packet.payload)
+        if lost + quiet and not 0 < gap <= _DROPOUT * FRAME:
+            gap = (lost + quiet) * size
         begin = self._taken + len(self._pending)
         if not begin or gap < _SHORTEST_FILL:
             return
         fill = min(gap, _LONGEST_FILL)
         self._pending += self.codec.silence[:1] * fill
         if lost:
-            self._gaps.append((begin, begin + fill))
+            self._gaps.append((begin, begin + (min(lost * size, fill) if quiet else fill)))
 
     def _missing(self) -> tuple[bool, ...]:
         starts = range(self._taken, self._taken + FRAME, BLOCK)

@@ -130,13 +130,16 @@ class KeySources:
             self._take(press, _Way.EVENT)
         self._listen_as_needed()
 
-    def audio(self, packet: RtpPacket, at: float) -> None:
-        """Take a packet of audio; only where `needs_audio` is it listened to."""
+    def audio(self, packet: RtpPacket, at: float, left_out: int = 0) -> None:
+        """Take a packet of audio; only where `needs_audio` is it listened to.
+
+        `left_out` is as in `Ear.receive`.
+        """
         if self._ear is None:
             if not self.needs_audio:
                 return
             self._ear = self._bank.open(self._codec, self._tone)
-        self._ear.receive(packet, at)
+        self._ear.receive(packet, at, left_out)
 
     def info(self, key: InfoKey) -> None:
         """Take a key that came by INFO just now."""

@@ -17,17 +17,18 @@ class Latch:
     __slots__ = (
         "_described",
         "_lapsed",
-        "_latched",
         "_signalling_host",
         "_stale",
         "_stale_until",
+        "source",
     )
 
     def __init__(self, signalling_host: str | None) -> None:
         """`signalling_host` is the IP literal, in canonical form, that SIP comes from."""
         self._signalling_host = signalling_host
         self._described: Address | None = None
-        self._latched: Address | None = None
+        self.source: Address | None = None
+        """Where the peer really sends from, once that is known."""
         self._lapsed: Address | None = None
         self._stale: Address | None = None
         self._stale_until = 0.0
@@ -35,12 +36,12 @@ class Latch:
     @property
     def target(self) -> Address | None:
         """Where to send; None before the first description."""
-        return self._latched or self._lapsed or self._described
+        return self.source or self._lapsed or self._described
 
     @property
     def latched(self) -> bool:
         """Whether the peer's real source is known."""
-        return self._latched is not None
+        return self.source is not None
 
     def aim(self, described: Address, at: float) -> bool:
         """Take the peer's described address; return whether it is a new one.
@@ -50,16 +51,16 @@ class Latch:
         """
         if described == self._described:
             return False
-        if self._latched is not None and self._latched != described:
-            self._stale, self._stale_until = self._latched, at + _STALE_FOR
+        if self.source is not None and self.source != described:
+            self._stale, self._stale_until = self.source, at + _STALE_FOR
         self._described = described
-        self._latched = self._lapsed = None
+        self.source = self._lapsed = None
         return True
 
     def release(self) -> None:
         """Let the next valid packet tell the source again; until then nothing changes."""
-        self._lapsed = self._latched or self._lapsed
-        self._latched = None
+        self._lapsed = self.source or self._lapsed
+        self.source = None
 
     def admits(self, host: str) -> bool:
         """Whether packets from `host` may belong to the peer."""
@@ -69,9 +70,9 @@ class Latch:
 
     def hear(self, source: Address, at: float) -> bool:
         """Take the source of a valid packet; return whether it was latched just now."""
-        if self._latched is not None:
+        if self.source is not None:
             return False
         if source == self._stale and at < self._stale_until:
             return False
-        self._latched = source
+        self.source = source
         return True

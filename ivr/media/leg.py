@@ -24,7 +24,7 @@ from ivr.media.security import Refusals, SrtpPolicy
 from ivr.media.shield import ShieldBank
 from ivr.media.tap import Tap
 from ivr.media.udp import SocketReactor
-from ivr.media.wire import Wire
+from ivr.media.wire import Need, Wire
 
 _log = structlog.get_logger(__name__)
 
@@ -224,10 +224,10 @@ class MediaLeg:
 
         It is told to `on_key`, unless the same press has come by another way.
         """
-        needed_audio = self._needs_audio
+        needed = self._need
         self._keys.info(key)
-        if needed_audio and not self._needs_audio:
-            self._wire.listen(needs_audio=False)
+        if self._need is not needed:
+            self._wire.listen(self._need)
 
     def join(self, tap: Tap | None) -> None:
         """Hand what is received to `tap`, and send what it gives; None for silence again.
@@ -242,7 +242,7 @@ class MediaLeg:
         self._tap = self._stream.source = tap
         if self._closed or self._negotiated is None:
             return
-        self._wire.listen(needs_audio=self._needs_audio)
+        self._wire.listen(self._need)
         if tap is not None:
             tap.followed(self._negotiated)
 
@@ -260,8 +260,10 @@ class MediaLeg:
         self.stop()
 
     @property
-    def _needs_audio(self) -> bool:
-        return self._tap is not None or self._keys.needs_audio
+    def _need(self) -> Need:
+        if self._tap is not None:
+            return Need.ALL
+        return Need.TONES if self._keys.needs_audio else Need.NOTHING
 
     def _check_open(self) -> None:
         if self._closed:
@@ -271,7 +273,7 @@ class MediaLeg:
         now = self._node.reactor.seconds()
         before, self._negotiated = self._negotiated, negotiated
         self._keys.follow(negotiated.codec, events_negotiated=bool(negotiated.event_types))
-        self._wire.follow(negotiated, needs_audio=self._needs_audio)
+        self._wire.follow(negotiated, self._need)
         if negotiated.security is None and self._ours.srtp is not SrtpPolicy.OFF:
             _log.info("media.in_the_clear", port=self.port)
         self._stream.use(negotiated.codec, negotiated.send_audio)
@@ -288,14 +290,14 @@ class MediaLeg:
 
     def _hear(self, packet: RtpPacket, is_event: bool, at: float) -> None:
         if not is_event:
-            self._keys.audio(packet, at)
+            self._keys.audio(packet, at, self._wire.left_out)
             if self._tap is not None:
                 self._tap.audio(packet)
             return
-        needed_audio = self._needs_audio
+        needed = self._need
         self._keys.event(packet, at)
-        if needed_audio and not self._needs_audio:
-            self._wire.listen(needs_audio=False)
+        if self._need is not needed:
+            self._wire.listen(self._need)
         # Last, so that a shield that this key raised keeps the key from the other leg.
         if self._tap is not None:
             self._tap.events(packet)

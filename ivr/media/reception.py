@@ -15,7 +15,8 @@ class Reception:
     """Counts packets of one source after the other.
 
     Where the kernel lets only each 64th packet through, those alone are counted, each
-    for 64: an estimate without bias, coarse over a few seconds.
+    for 64: an estimate without bias, coarse over a few seconds. Where it drops quiet
+    audio, it tells how much, and the count is exact.
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class Reception:
         "_heard_at",
         "_highest",
         "_jitter",
+        "_left_out",
         "_reported",
         "_timestamp",
         "_totals",
@@ -37,6 +39,7 @@ class Reception:
         self.ssrc: int | None = None
         """Of the source that is heard now."""
         self._every = 1
+        self._left_out = 0
         self._totals = (0, 0)
         """Expected and received of sources before this one."""
         self._before: tuple[int, int]
@@ -60,15 +63,23 @@ class Reception:
             self._counted = 0
             self._every = every
 
-    def hear(self, packet: RtpPacket, at: float, *, audio: bool) -> None:
-        """Take a valid packet that came at `at` seconds."""
+    def hear(self, packet: RtpPacket, at: float, *, audio: bool, left_out: int = 0) -> None:
+        """Take a valid packet that came at `at` seconds.
+
+        `left_out` counts, modulo 2**32, packets that came before it but were dropped as
+        too quiet.
+        """
+        quiet = left_out - self._left_out & 0xFFFFFFFF
+        self._left_out = left_out
         if packet.ssrc != self.ssrc:
             self._totals = (self.expected, self.received)
             self._restart(packet.ssrc)
         if packet.sequence & self._every - 1:
             return
+        if self._every > 1 or self._base is None:
+            quiet = 0
         if self._in_sequence(packet.sequence):
-            self._counted += 1
+            self._counted += 1 + quiet
             # The packets of one event all have the timestamp of its begin.
             if audio:
                 self._time(packet.timestamp, at)

@@ -12,6 +12,7 @@ from typing import Protocol
 from ivr.clock import Clock
 from ivr.media import kernel_filter
 from ivr.media.address import Address
+from ivr.media.g711 import Codec
 from ivr.media.ports import NoPortLeft, PortPool
 
 _LARGEST_PACKET = 2048
@@ -93,9 +94,11 @@ class DatagramSocket:
     def doRead(self) -> None:  # noqa: N802 - Twisted's name
         """Read one datagram and hand it on."""
         # An ICMP error about a packet we sent is raised here too, and means nothing.
-        with suppress(OSError):
+        try:
             datagram, source = self._socket.recvfrom(_LARGEST_PACKET)
-            self._on_datagram(datagram, Address(source[0], source[1]))
+        except OSError:
+            return
+        self._on_datagram(datagram, Address(source[0], source[1]))
 
     def logPrefix(self) -> str:  # noqa: N802 - Twisted's name
         """Return a name for Twisted's log."""
@@ -124,7 +127,7 @@ class ControlSocket(DatagramSocket):
 class RtpSocket(DatagramSocket):
     """The socket of RTP, at a port of the pool."""
 
-    __slots__ = ("_host", "_ports", "port")
+    __slots__ = ("_host", "_ports", "dropped", "port")
 
     def __init__(
         self,
@@ -138,6 +141,8 @@ class RtpSocket(DatagramSocket):
         Raise `NoPortLeft`, or `OSError` when `host` is not ours or the system has no
         more descriptors.
         """
+        self.dropped = 0
+        """How many packets the kernel had dropped, modulo 2**32, before the last one."""
         self._host = host
         self._ports = ports
         sock, self.port = _bind(ports, host)
@@ -161,12 +166,27 @@ class RtpSocket(DatagramSocket):
         nowhere = struct.pack(f"@H{_SOCKADDR_SIZE - 2}x", socket.AF_UNSPEC)
         _LIBC.connect(self._socket.fileno(), nowhere, _SOCKADDR_SIZE)
 
-    def drop_audio(self, event_types: Collection[int]) -> None:
-        """Let the kernel drop most of what is not a key, or nothing when there are no keys."""
-        if event_types:
-            kernel_filter.attach(self._socket, event_types)
-        else:
+    def doRead(self) -> None:  # noqa: N802 - Twisted's name
+        """Read one datagram, and what was dropped before it, and hand it on."""
+        try:
+            datagram, ancillary, _, source = self._socket.recvmsg(
+                _LARGEST_PACKET, kernel_filter.DROPS_SIZE
+            )
+        except OSError:
+            return
+        if ancillary and (dropped := kernel_filter.dropped_before(ancillary)) is not None:
+            self.dropped = dropped
+        self._on_datagram(datagram, Address(source[0], source[1]))
+
+    def drop_audio(self, event_types: Collection[int], loud: Codec | None = None) -> bool:
+        """Let the kernel drop most of what is not a key, nor `loud` enough for a tone.
+
+        Return False when it lets everything through.
+        """
+        dropped = kernel_filter.attach(self._socket, event_types, loud)
+        if not dropped:
             self.keep_audio()
+        return dropped
 
     def keep_audio(self) -> None:
         """Let everything through again."""

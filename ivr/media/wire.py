@@ -1,6 +1,7 @@
 """The packets of one leg: where they go and come from, protected, counted and watched."""
 
 from collections.abc import Callable
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import structlog
@@ -8,7 +9,7 @@ import structlog
 from ivr.faults import place
 from ivr.media.address import Address
 from ivr.media.control_channel import ControlChannel
-from ivr.media.g711 import FRAME, RATE
+from ivr.media.g711 import FRAME, RATE, Codec
 from ivr.media.kernel_filter import ONE_IN
 from ivr.media.latch import Latch
 from ivr.media.negotiation import Negotiated
@@ -27,6 +28,14 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
+class Need(Enum):
+    """What of the audio that comes has to be handed over."""
+
+    NOTHING = 0
+    TONES = 1
+    ALL = 2
+
+
 class Wire:
     """One leg's socket, and all that lies between it and the packets in the clear.
 
@@ -36,14 +45,17 @@ class Wire:
 
     __slots__ = (
         "_audio_types",
+        "_codec",
         "_control",
         "_event_types",
+        "_every",
         "_frame",
         "_latch",
-        "_needs_audio",
+        "_need",
         "_on_packet",
         "_protection",
         "_reactor",
+        "_reception",
         "_send",
         "_socket",
         "_stream",
@@ -76,7 +88,9 @@ class Wire:
         self._latch = Latch(signalling_host)
         self._event_types: frozenset[int] = frozenset()
         self._audio_types: frozenset[int] = frozenset()
-        self._needs_audio = False
+        self._codec = Codec.PCMA
+        self._need = Need.NOTHING
+        self._every = 1
         self._frame = FRAME
         self._send: Callable[[bytes], object] | None = None
         self._protection: Protection | None = None
@@ -85,6 +99,7 @@ class Wire:
         self._control = ControlChannel(
             reactor, self._socket, stream, signalling_host, self._watch.note_life
         )
+        self._reception = self._control.reports.reception
 
     @property
     def port(self) -> int:
@@ -101,11 +116,17 @@ class Wire:
         """How many packets SRTP has dropped."""
         return Refusals() if self._protection is None else self._protection.refusals
 
-    def follow(self, negotiated: Negotiated, *, needs_audio: bool) -> None:
-        """Go over to what was negotiated; `needs_audio` is as in `listen`."""
+    @property
+    def left_out(self) -> int:
+        """How many packets, modulo 2**32, were too quiet for a tone before the last one."""
+        return self._socket.dropped
+
+    def follow(self, negotiated: Negotiated, need: Need) -> None:
+        """Go over to what was negotiated; `need` is as in `listen`."""
         now = self._reactor.seconds()
         self._event_types = negotiated.event_types
         self._audio_types = negotiated.audio_types
+        self._codec = negotiated.codec
         self._secure(negotiated.security)
         if negotiated.remote.usable and self._latch.aim(negotiated.remote, now):
             self._socket.disconnect()
@@ -113,24 +134,35 @@ class Wire:
         elif self._send is not None:
             self._send_by(self._send)
         self._control.follow(negotiated.control, self._protection, now)
-        self.listen(needs_audio=needs_audio)
+        self.listen(need)
         if negotiated.sends and negotiated.direction.receives:
             self._watch.expect()
         else:
             self._watch.rest()
 
-    def listen(self, *, needs_audio: bool) -> None:
-        """Hand all audio over, or as little of it as the system can let through."""
-        self._needs_audio = needs_audio
-        sparse = self._latch.latched and not needs_audio and bool(self._event_types)
-        if sparse:
-            control = FIRST_TYPES if self._control.mux else frozenset[int]()
-            self._socket.drop_audio(self._event_types | control)
-        else:
+    def listen(self, need: Need) -> None:
+        """Hand over the audio that is needed, and as little else as the system lets through."""
+        self._need = need
+        # Until the peer's source is known each packet is let in: the first one tells it.
+        sparse = self._latch.latched and self._drop()
+        if not sparse:
             self._socket.keep_audio()
-        every = ONE_IN if sparse else 1
-        self._control.reports.reception.count_each(every)
-        self._watch.expect_each(every * self._frame / RATE)
+        self._every = ONE_IN if sparse else 1
+        # Of quiet audio that it drops, the kernel tells how many packets there were.
+        self._reception.count_each(1 if need is Need.TONES else self._every)
+        self._expect()
+
+    def _drop(self) -> bool:
+        """Let the kernel drop what is not needed; return False when it drops nothing."""
+        # The kernel cannot tell how loud encrypted audio is.
+        if self._need is Need.ALL or (self._need is Need.TONES and self._protection):
+            return False
+        control = FIRST_TYPES if self._control.mux else frozenset[int]()
+        loud = self._codec if self._need is Need.TONES else None
+        return self._socket.drop_audio(self._event_types | control, loud)
+
+    def _expect(self) -> None:
+        self._watch.expect_each(self._every * self._frame / RATE)
 
     def takes_for_key(self, payload_type: int) -> bool | None:
         """Whether packets of this type are taken for keys; None when they are dropped."""
@@ -173,7 +205,8 @@ class Wire:
             _log.error("media.receive_failed", port=self.port, **place(error))
 
     def _receive(self, datagram: bytes, source: Address) -> None:
-        if not self._latch.admits(source.host):
+        latch = self._latch
+        if source != latch.source and not latch.admits(source.host):
             return
         if self._control.mux and is_control(datagram):
             self._control.receive(datagram, source)
@@ -190,20 +223,16 @@ class Wire:
         if is_event is None:
             return
         now = self._reactor.seconds()
-        self._count(packet, now, audio=not is_event)
-        if self._latch.hear(source, now):
-            # Until here every packet was let in, so that the first one was enough.
-            self._send_by(self._socket.connect(source))
-            self.listen(needs_audio=self._needs_audio)
-        self._on_packet(packet, is_event, now)
-
-    def _count(self, packet: RtpPacket, at: float, *, audio: bool) -> None:
-        self.last_packet_at = at
-        self._watch.hear(at)
-        self._control.reports.reception.hear(packet, at, audio=audio)
-        if audio and len(packet.payload) != self._frame:
+        self.last_packet_at = now
+        self._watch.hear(now)
+        self._reception.hear(packet, now, audio=not is_event, left_out=self._socket.dropped)
+        if not is_event and len(packet.payload) != self._frame:
             self._frame = len(packet.payload)
-            self.listen(needs_audio=self._needs_audio)
+            self._expect()
+        if latch.source is None and latch.hear(source, now):
+            self._send_by(self._socket.connect(source))
+            self.listen(self._need)
+        self._on_packet(packet, is_event, now)
 
     def _peer_moved(self) -> None:
         """Packets have stopped: let them come from the peer's other ports again."""
@@ -214,7 +243,7 @@ class Wire:
         self._control.release()
         self._socket.disconnect()
         self._send_by(self._socket.sender(target))
-        self.listen(needs_audio=self._needs_audio)
+        self.listen(self._need)
 
     def _silent(self) -> None:
         try:

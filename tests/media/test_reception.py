@@ -107,6 +107,32 @@ def test_a_sparse_count_finds_the_same_loss() -> None:
     assert reception.jitter == pytest.approx(0.0, abs=1e-6)
 
 
+def test_what_was_left_out_as_quiet_is_no_loss() -> None:
+    reception = heard(10, 11)
+    reception.hear(packet(15), 0.3, audio=True, left_out=3)
+    assert counts(reception) == (6, 6)
+    reception.hear(packet(20), 0.4, audio=True, left_out=5)
+    assert counts(reception) == (11, 9)
+    block = reception.block(0, 0)
+    assert block is not None
+    assert (block.fraction, block.lost) == (256 * 2 // 11, 2)
+    # Of what was dropped before another source was heard, nobody knows whose it was.
+    reception.hear(packet(7, ssrc=10), 0.5, audio=True, left_out=9)
+    assert counts(reception) == (12, 10)
+
+
+def test_while_one_in_64_is_counted_what_was_left_out_is_not() -> None:
+    reception = heard(*range(64))
+    reception.count_each(64)
+    reception.hear(packet(64), 1.3, audio=True, left_out=0)
+    reception.hear(packet(128), 2.6, audio=True, left_out=63)
+    assert counts(reception) == (192, 192)
+    reception.count_each(1)
+    reception.hear(packet(150), 3.0, audio=True, left_out=84)
+    reception.hear(packet(152), 3.0, audio=True, left_out=85)
+    assert counts(reception) == (195, 195)
+
+
 @given(
     st.lists(
         st.tuples(st.integers(0, 65535), st.sampled_from([1, 64]), st.integers(0, 2)),
