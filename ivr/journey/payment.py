@@ -111,6 +111,11 @@ class PaymentJourney:
         """The step it is at, or goes on at."""
         return self._step
 
+    @property
+    def agreed(self) -> Prepared | None:
+        """Whose debt it is about, and what is to be paid of it; None until that is known."""
+        return None if self._debt is None else Prepared(self._debt, self._money)
+
     async def run(self) -> Result:
         """Walk the steps until one ends the journey, the debtor hangs up, or gives up.
 
@@ -118,7 +123,7 @@ class PaymentJourney:
         debtor wants to speak to somebody: run it again to go on, `wipe` it otherwise.
         """
         self._standing = _STANDING[self._charge.end] if self._charge else Result.CALLER_HUNG_UP
-        if self._step in _AFTER_NUMBER and not self._card.has_number:
+        if self._step in _AFTER_NUMBER and Step.CARD_NUMBER not in self._card.card:
             self._step = Step.CARD_NUMBER
         try:
             result = await self._walk()
@@ -134,7 +139,7 @@ class PaymentJourney:
 
     def wipe(self) -> None:
         """Zero what was keyed of the card: it is asked for again."""
-        self._card.wipe()
+        self._card.card.wipe()
 
     async def _walk(self) -> Result:
         step: Step | Result = self._step
@@ -216,19 +221,19 @@ class PaymentJourney:
             self._voice.prompt(Step.CONFIRM, "lead"),
             self._voice.amount(self._money, final=False),
             self._voice.prompt(Step.CONFIRM, "with"),
-            self._voice.brand(self._card.brand_name),
+            self._voice.brand(self._card.card.brand_name),
             self._voice.prompt(Step.CONFIRM, "ask"),
         )
         if key == "1":
             return Step.PROCESSING
-        self._card.wipe()
+        self._card.card.wipe()
         return Step.CARD_NUMBER if key == "2" else Step.CANCELLED
 
     async def _processing(self) -> Step:
         assert self._debt is not None  # noqa: S101 - no step before `reference` leads here
         self._charge = await self._conversation.accompany(
             Step.PROCESSING,
-            self._cashier.charge(self._debt.id, self._money, self._card.take()),
+            self._cashier.charge(self._debt.id, self._money, self._card.card.take()),
             self._voice.prompt(Step.PROCESSING, "wait"),
             self._voice.prompt(Step.PROCESSING, "still-waiting"),
             _STILL_WAITING_EVERY,

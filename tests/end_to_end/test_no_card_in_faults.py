@@ -18,7 +18,7 @@ from ivr.calls import unhandled
 from ivr.calls.cashier import CashDesk
 from ivr.calls.telephone_line import TelephoneLine
 from ivr.demo.search import disguises
-from ivr.journey.card_entry import CardEntry
+from ivr.journey.sealed_card import SealedCard
 from ivr.journey.conversation import Conversation
 from ivr.journey.payment import PaymentJourney
 from ivr.keypad.capture import FieldCapture
@@ -93,7 +93,7 @@ FAULTS = {
         FieldCapture, "_judge", Result.INTERNAL_ERROR, spill, Step.SECURITY_CODE, SHORT
     ),
     "journey step": Fault(PaymentJourney, "_confirm", Result.INTERNAL_ERROR, spill_later),
-    "journey card": Fault(CardEntry, "take", Result.INTERNAL_ERROR, spill),
+    "journey card": Fault(SealedCard, "take", Result.INTERNAL_ERROR, spill),
     "journey progress": Fault(Conversation, "accompany", Result.INTERNAL_ERROR, spill),
     "cashier": Fault(CashDesk, "_purchase", Result.PENDING, spill_later),
     "ledger attempt": Fault(LedgerWriter, "begin_attempt", Result.INTERNAL_ERROR, spill_later),
