@@ -19,6 +19,9 @@ LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,79}")
 _SECRETS: Final = frozenset({"password_hash", "totp_secret"})
 """The audit trail says that these changed, and never to what."""
 
+NO_SECOND_FACTOR: Final[Mapping[str, Any]] = {"totp_secret": None, "totp_used": None}
+"""Changes after which the next sign-in enrols again."""
+
 
 class LoginTakenError(Exception):
     """Another user has this login, or this identity of the identity provider."""

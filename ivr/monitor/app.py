@@ -16,6 +16,7 @@ from ivr.ledger.database import Database
 from ivr.monitor.api import Api
 from ivr.monitor.authentication import Keys
 from ivr.monitor.commands_api import CommandsApi
+from ivr.monitor.credentials import Passwords
 from ivr.monitor.endpoint import Endpoint
 from ivr.monitor.guard import Guard
 from ivr.monitor.health import Health
@@ -23,9 +24,11 @@ from ivr.monitor.metrics import metrics_response
 from ivr.monitor.models import WebhookKept
 from ivr.monitor.openapi import document
 from ivr.monitor.page import Page
+from ivr.monitor.people_api import PeopleApi
 from ivr.monitor.principal import Scope
 from ivr.monitor.problems import HANDLERS
 from ivr.monitor.security_headers import SecurityHeaders
+from ivr.monitor.sign_in import SignIn
 from ivr.monitor.stream import Waker
 from ivr.monitor.transactions_api import TransactionsApi, Transfers
 from ivr.monitor.webhooks import Webhooks
@@ -52,6 +55,7 @@ def create_app(
     """
     keys = Keys(tokens)
     people = people or PeopleSettings()
+    passwords = Passwords()
     guard = Guard(database, keys, now, timedelta(seconds=people.idle))
     waker = Waker(database)
     api = Api(database, waker, now=now, zone=ZoneInfo(timezone), heartbeat=heartbeat)
@@ -59,6 +63,8 @@ def create_app(
         *api.endpoints(),
         *TransactionsApi(database, now, transfers or Transfers()).endpoints(),
         *CommandsApi(database, waker, now).endpoints(),
+        *SignIn(database, now, timedelta(seconds=people.session), passwords).endpoints(),
+        *PeopleApi(database, now, passwords, people.shortest_password).endpoints(),
         *Health(database).endpoints(),
         Endpoint(
             "/webhooks/{gateway}",

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ivr.monitor.problems import ProblemError
+from ivr.monitor.problems import Enrolment, ProblemError
 
 COOKIE = "solde_monitor"
 """Made from a token of the settings."""
@@ -59,9 +59,19 @@ def _among(given: bytes, known: Sequence[bytes]) -> bool:
     return any([hmac.compare_digest(given, one) for one in known])  # noqa: C419
 
 
-def refusal(error: str, detail: str) -> ProblemError:
+def refusal(
+    error: str,
+    detail: str,
+    *,
+    code: str | None = None,
+    enrolment: Enrolment | None = None,
+) -> ProblemError:
     """Return a refusal (401) with its challenge (RFC 6750, section 3)."""
     challenge = ", ".join(filter(None, ('Bearer realm="solde"', error)))
     return ProblemError(
-        HTTPStatus.UNAUTHORIZED, detail, headers={"WWW-Authenticate": challenge}
+        HTTPStatus.UNAUTHORIZED,
+        detail,
+        code=code,
+        enrolment=enrolment,
+        headers={"WWW-Authenticate": challenge},
     )

@@ -18,8 +18,9 @@ _COMPONENTS = "#/components/schemas/{model}"
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     """Return the document of these endpoints, ready for `json.dumps`."""
     bodies = [endpoint.body for endpoint in endpoints if endpoint.body is not None]
-    answers = [endpoint.answer for endpoint in endpoints]
-    schemas = _schemas([*answers, *bodies, problems.Problem])
+    answers = [one.answer for one in endpoints if one.status != HTTPStatus.NO_CONTENT]
+    refusals = [endpoint.refusal for endpoint in endpoints if endpoint.refusal is not None]
+    schemas = _schemas([*answers, *bodies, *refusals, problems.Problem])
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
         operation = _operation(endpoint, schemas)
@@ -67,7 +68,7 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
         schema: dict[str, Any] = {"type": "object"}
         if endpoint.body is not None:
             schema = {"$ref": _COMPONENTS.format(model=endpoint.body.__name__)}
-        content = {"application/json": {"schema": schema}}
+        content = {endpoint.body_type: {"schema": schema}}
         operation["requestBody"] = {"required": True, "content": content}
     return operation
 
@@ -118,9 +119,11 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
         answers[str(status)] = described
     statuses = {400, 503, *endpoint.problems, *(() if endpoint.public else (401, 403))}
     for status in sorted(statuses):
-        problem = {"$ref": _COMPONENTS.format(model="Problem")}
+        model = endpoint.refusal or problems.Problem
+        media_type = "application/json" if endpoint.refusal else problems.MEDIA_TYPE
+        problem = {"$ref": _COMPONENTS.format(model=model.__name__)}
         answers[str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {problems.MEDIA_TYPE: {"schema": problem}},
+            "content": {media_type: {"schema": problem}},
         }
     return answers

@@ -66,6 +66,18 @@ class StreamQuery(_Query):
     transaction_id: _Id | None = None
 
 
+class AuditQuery(_Query):
+    """Where a page of the audit trail begins."""
+
+    before: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_ID,
+        description="Only those with a lower id: the last one's of a page.",
+    )
+    limit: _Limit = 50
+
+
 class KpiQuery(_Query):
     """The period, half-open."""
 
