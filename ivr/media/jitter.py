@@ -4,7 +4,12 @@ from ivr.media.g711 import FRAME, RATE, Codec
 from ivr.media.rtp import RtpPacket, timestamp_distance
 
 DEPTH = 2
-"""Frames between a packet's due time and when it is taken: 40 ms of network jitter."""
+"""Frames between a packet's due time and when it is taken: 40 ms of jitter, at first."""
+SHALLOWEST = 1
+DEEPEST = 6
+
+_STEADY = 500
+"""Packets, 10 s: when all of them came with 40 ms to spare, the delay loses a frame."""
 
 _SHORTEST = RATE * 5 // 1000
 """Of what is shorter, nothing is heard; it may be a keypad event under another's number."""
@@ -19,11 +24,22 @@ class JitterBuffer:
     """What one sender said, to be taken 20 ms at a time. Memory is bounded.
 
     Packets may hold any length of audio. They are placed by timestamp; what is missing
-    when its time has come is silence. The delay is fixed until packets come too late
-    for it, or pile up: then it is set anew.
+    when its time has come is silence. The delay grows with the first packet that is later
+    than all before it, to 120 ms, and shrinks slowly, to 20 ms; when packets come too late
+    for that, or pile up, it is set anew.
     """
 
-    __slots__ = ("_late", "_next", "_packets", "_silence", "_ssrc", "codec")
+    __slots__ = (
+        "_depth",
+        "_early",
+        "_late",
+        "_newest",
+        "_next",
+        "_packets",
+        "_silence",
+        "_ssrc",
+        "codec",
+    )
 
     def __init__(self, codec: Codec = Codec.PCMA) -> None:
         self.codec = codec
@@ -33,6 +49,11 @@ class JitterBuffer:
         self._next = 0
         """Timestamp of the sample to be taken next."""
         self._late = 0
+        self._depth = DEPTH
+        self._newest = 0
+        """Timestamp of the newest packet."""
+        self._early = 0
+        """How many packets in a row came with 40 ms to spare."""
 
     def use(self, codec: Codec) -> None:
         """Take what comes from now on for audio in `codec`."""
@@ -50,13 +71,16 @@ class JitterBuffer:
             self._ssrc = packet.ssrc
             self._restart(packet)
         end = timestamp_distance(packet.timestamp, self._next) + length
+        if timestamp_distance(packet.timestamp, self._newest) > 0:
+            self._newest = packet.timestamp
+            end = self._adapt(end, length)
         if end <= 0:
             self._late += 1
             if self._late < _LATE and not packet.marker:
                 return
             self._restart(packet)
-        elif end > DEPTH * FRAME + length + _SLACK:
-            self._next = packet.timestamp - DEPTH * FRAME & 0xFFFFFFFF
+        elif end > self._depth * FRAME + length + _SLACK:
+            self._next = packet.timestamp - self._depth * FRAME & 0xFFFFFFFF
             self._forget_past()
         self._late = 0
         self._packets[packet.timestamp] = packet.payload
@@ -71,6 +95,21 @@ class JitterBuffer:
         if whole is not None:
             self._packets[start] = whole
         return self._assembled(start)
+
+    def _adapt(self, end: int, length: int) -> int:
+        """Set the delay for the newest packet; return how far ahead its end is then."""
+        more = max(0, -(-(FRAME - end) // FRAME))
+        if more and self._depth + more <= DEEPEST:
+            step = -more
+        elif self._depth > SHALLOWEST and self._early >= _STEADY:
+            step = 1
+        else:
+            step = 0
+        early = not more and end >= length + 2 * FRAME
+        self._early = self._early + 1 if early and not step else 0
+        self._depth -= step
+        self._next = self._next + step * FRAME & 0xFFFFFFFF
+        return end - step * FRAME
 
     def _assembled(self, start: int) -> bytes | None:
         frame: bytearray | None = None
@@ -94,4 +133,5 @@ class JitterBuffer:
 
     def _restart(self, packet: RtpPacket) -> None:
         self._packets.clear()
-        self._next = packet.timestamp - DEPTH * FRAME & 0xFFFFFFFF
+        self._newest = packet.timestamp
+        self._next = packet.timestamp - self._depth * FRAME & 0xFFFFFFFF

@@ -21,9 +21,9 @@ _EARLY = 0.0005
 _MOST_BEHIND = 0.1
 _READY = 3
 """Frames that may wait for their listener."""
-_KNOWN_FOR = 6
-"""Beats for which a key that is known outlasts its last packet: its sound comes 40 ms
-later by way of the jitter buffer."""
+_KNOWN_FOR = 10
+"""Beats for which a key that is known outlasts its last packet: its sound comes up to
+120 ms later by way of the jitter buffer."""
 _LINGER = 25
 """Beats: a shield taken off protects for half a second, in which the last key's sound,
 event or INFO may still come, and then until nothing was suspected for this long."""

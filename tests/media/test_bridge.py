@@ -154,7 +154,7 @@ def test_what_follows_the_shield_passes_and_what_began_behind_it_does_not(call: 
         call.debtor.send(packet, call.debtor_leg.port)
         call._pass()
     up = [call.bridge.shielded]
-    call.talk(400)
+    call.talk(500)
     up.append(call.bridge.shielded)
     assert up == [True, False]
     call.press("5")

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ivr.media.g711 import FRAME, Codec
-from ivr.media.jitter import DEPTH, JitterBuffer
+from ivr.media.jitter import DEEPEST, DEPTH, JitterBuffer
 from ivr.media.rtp import RtpPacket
 
 
@@ -135,3 +135,42 @@ def test_another_law_begins_afresh() -> None:
     assert len(buffer._packets) == 1
     buffer.use(Codec.PCMU)
     assert [buffer.take() for _ in range(DEPTH + 1)] == [None] * (DEPTH + 1)
+
+
+def arriving(late: list[int]) -> list[bytes | None]:
+    """What is heard of packets of which the `n`th comes `late[n]` frames late."""
+    buffer = JitterBuffer()
+    octets = bytes(1 + n // FRAME % 199 for n in range(len(late) * FRAME))
+    sent = list(enumerate(packets(octets, FRAME)))
+    out = []
+    for n in range(len(late) + 3 * DEEPEST):
+        for due, each in sent:
+            if due + late[due] == n:
+                buffer.put(each)
+        out.append(buffer.take())
+    return out
+
+
+def test_the_first_late_packet_makes_the_delay_longer_and_is_heard() -> None:
+    heard = arriving([0] * 20 + [5] * 40)
+    assert [each[0] for each in heard if each is not None] == list(range(1, 61))
+    assert heard[22:26] == [None, None, None, bytes([21]) * FRAME]
+    assert heard[-1] is None
+
+
+def test_the_delay_is_120_ms_at_most() -> None:
+    late = [5 if n % 10 == 0 else 0 for n in range(60)]
+    late[45] = 30
+    heard = arriving(late)
+    first = next(n for n in range(50, 80) if heard[n] is not None and heard[n][0] == 56)
+    assert first - 55 <= DEEPEST
+
+
+def test_a_steady_network_has_a_short_delay_in_the_end() -> None:
+    heard = arriving([0] * 1200)
+    assert heard[2][0] == 1
+    assert heard[1200] is not None
+    assert heard[1201] is None
+    lost = [n for n in range(5, 1199) if heard[n] is None]
+    assert lost == []
+    assert sum(each is not None for each in heard) == 1199
