@@ -1,6 +1,10 @@
-"""A debtor's call to a dedicated payment number, from its INVITE to its last event.
+"""A debtor's call to us, from its INVITE to its last event.
 
-offered ─ ringing ─ answered ─ acknowledged: the journey runs ─ hung up, by either
+offered ─ ringing (what was prepared is looked up) ─ answered ─ acknowledged: its course runs
+        ─ hung up, by either
+
+An INVITE may replace a call that stands (RFC 3891), an agent's who then leaves: it carries on
+with that call's transaction.
 """
 
 from collections.abc import Callable
@@ -11,16 +15,21 @@ from datetime import datetime
 import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
 
+from ivr.calls.agent_desk import AgentDesk
 from ivr.calls.cashier import CashDesk
+from ivr.calls.course import Course, Terms
 from ivr.calls.journal import EventSink, Journal
+from ivr.calls.phones import Origin, Phone, Phones
 from ivr.calls.telephone_line import TelephoneLine
 from ivr.clock import Clock
 from ivr.faults import place
 from ivr.journey.conversation import Conversation
-from ivr.journey.payment import Debts, PaymentJourney
+from ivr.journey.payment import Debts, PaymentJourney, Prepared
 from ivr.journey.questions import Questions
 from ivr.journey.voice import Library, Voice
+from ivr.ledger.commands import Command
 from ivr.ledger.details import EventDetail
+from ivr.ledger.preparations import Preparation
 from ivr.media.info import InfoError, parse_info
 from ivr.media.leg import MediaLeg
 from ivr.media.negotiation import NotAcceptable
@@ -28,7 +37,8 @@ from ivr.media.sdp import SdpError
 from ivr.sip.call import IncomingCall
 from ivr.sip.errors import NotAcceptableHereError
 from ivr.sip.handler import CallEnd
-from ivr.vocabulary import EventType, Result, Step
+from ivr.vocabulary import CommandOutcome, EventType, Result
+from payment_gateway.results import Money
 
 _log = structlog.get_logger(__name__)
 
@@ -44,43 +54,103 @@ class Surroundings:
     cash_desk: CashDesk
     library: Library
     questions: Questions
+    phones: Phones
+    sealed_for: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A transaction that stood before the call that carries it now."""
+
+    transaction_id: str
+    prepared: Prepared | None
+    phones: tuple[Phone, ...] = ()
+    """Whom to call for this debtor, before all others."""
+    agent_follows: bool = False
+    stays_open: bool = False
+
+    @classmethod
+    def of(cls, found: Preparation) -> "Carried":
+        """Return what was prepared."""
+        money = Money(found.amount, found.currency)
+        phones = (Phone(found.agent_phone, found.owner_id),) if found.agent_phone else ()
+        return cls(
+            found.transaction_id,
+            Prepared(found.debt, money, again=found.reused),
+            phones,
+            agent_follows=found.afterwards == "agent",
+            stays_open=True,
+        )
 
 
 class InboundCall:
     """One call; the SIP call's handler. `over` fires when nothing of it is left to do."""
 
     def __init__(
-        self, around: Surroundings, call: IncomingCall, leg: MediaLeg, language: str
+        self,
+        around: Surroundings,
+        call: IncomingCall,
+        leg: MediaLeg,
+        language: str,
+        origin: Origin,
     ) -> None:
         self.over: Deferred[None] = Deferred()
+        self.call = call
         self._around = around
-        self._call = call
         self._leg = leg
         self._journal = Journal(around.events, around.now)
         self._language = language
-        self._line = TelephoneLine(leg)
+        self._origin = origin
         # A caller whose packets have stopped is gone without a BYE.
         leg.on_silence = self.hang_up
-        self._conversation = Conversation(
-            around.clock,
-            self._line,
-            Voice(around.library, language),
-            self._journal,
-            around.questions.attempts,
-        )
+        self._line = TelephoneLine(leg)
+        self._body = b""
+        self._carried: Carried | None = None
+        self._course: Course | None = None
         self._ended = False
         self._offered = False
-        self._running = False
+
+    @property
+    def call_id(self) -> str:
+        """The call's id in the ledger."""
+        return self._journal.call_id
+
+    def ring(self) -> None:
+        """Ring. Raise `NotAcceptable` or `SdpError` when no codec is shared."""
+        self._body = self._describe(self.call.offer)
+        self._journal.call_started(
+            caller=self.call.caller, called=self.call.called, sip_call_id=self.call.id
+        )
+        self.call.handler = self
+        self.call.ring()
+
+    def carry(self, carried: Carried, how: str, language: str | None = None) -> None:
+        """Carry a transaction that stands; call it before `answer`."""
+        # Also when the caller has given up meanwhile: then another call may come for it.
+        self._journal.transaction_transferred(carried.transaction_id, how)
+        self._carried = carried
+        self._language = language or self._language
 
     def answer(self) -> None:
-        """Ring and answer. Raise `NotAcceptable` when no codec is shared."""
-        body = self._describe(self._call.offer)
-        self._journal.call_started(
-            caller=self._call.caller, called=self._call.called, sip_call_id=self._call.id
-        )
-        self._call.handler = self
-        self._call.ring()
-        self._call.answer(body)
+        """Answer what rings."""
+        if not self._ended:
+            self.call.answer(self._body)
+
+    def yield_to(self, successor: "InboundCall") -> bool:
+        """Let the call that replaces this one carry on with its transaction, if it has one."""
+        course = self._course
+        if course is None:
+            return False
+        carried = self._carried or Carried(self._journal.transaction_id, course.journey.agreed)
+        course.leave_open()
+        successor.carry(carried, "by-replaces", self._language)
+        return True
+
+    def command(self, command: Command) -> CommandOutcome:
+        """Do what an agent asks of this call."""
+        if self._course is None:
+            return CommandOutcome.NOT_NOW
+        return self._course.command(command)
 
     def acknowledged(self, body: bytes) -> None:
         """Start to speak: the caller hears us now."""
@@ -89,23 +159,15 @@ class InboundCall:
                 self._leg.accept_answer(body)
         except (NotAcceptable, SdpError) as why:
             _log.warning("call.answer-refused", call=self._journal.call_id, why=str(why))
-            self._call.hang_up()
+            self.call.hang_up()
             return
-        if self._running:
+        if self._course is not None:
             return
-        self._running = True
         self._journal.call(EventType.CALL_ANSWERED)
-        self._journal.transaction_created(self._language)
-        journey = PaymentJourney(
-            self._conversation,
-            self._around.questions,
-            self._around.debts,
-            self._around.cash_desk.for_call(
-                self._journal.call_id, self._journal.transaction_id
-            ),
-            self._journal,
-        )
-        ensureDeferred(self._run(journey)).addCallback(self._concluded)
+        if self._carried is None:
+            self._journal.transaction_created(self._language)
+        self._course = course = self._new_course()
+        ensureDeferred(self._run(course)).addCallback(self._concluded)
 
     def renegotiated(self, body: bytes) -> bytes:
         """Answer a re-INVITE: hold, resume, other payload types, another address."""
@@ -125,36 +187,76 @@ class InboundCall:
     def ended(self, end: CallEnd) -> None:
         """Stop listening; a charge that is under way goes on."""
         self._ended = True
-        self._conversation.hang_up()
+        if self._course is not None:
+            self._course.debtor_left()
         self._journal.call_quality(self._leg.quality)
         self._leg.close()
         self._journal.call(EventType.CALL_ENDED, EventDetail(reason=str(end)))
-        if not self._running:
+        if self._course is None:
             self.over.callback(None)
 
     def hang_up(self) -> None:
         """End the call from our side, now."""
-        self._call.hang_up()
+        self.call.hang_up()
 
     def _describe(self, offer: bytes) -> bytes:
         """Answer an offer, or make one where the other side left that to us."""
         self._offered = not offer
         return self._leg.answer(offer) if offer else self._leg.offer()
 
-    async def _run(self, journey: PaymentJourney) -> Result:
+    def _new_course(self) -> Course:
+        around, carried = self._around, self._carried
+        voice = Voice(around.library, self._language)
+        conversation = Conversation(
+            around.clock, self._line, voice, self._journal, around.questions.attempts
+        )
+        terms = self._terms(carried)
+        journey = PaymentJourney(
+            conversation,
+            around.questions,
+            around.debts,
+            around.cash_desk.for_call(self._journal.call_id, self._journal.transaction_id),
+            self._journal,
+            prepared=None if carried is None else carried.prepared,
+            agents=bool(terms.phones),
+            agent_follows=terms.agent_follows,
+        )
+        desk = AgentDesk(
+            around.clock,
+            conversation,
+            self._journal,
+            self.call,
+            self._leg,
+            around.phones,
+            self._origin,
+            around.questions.without_agent,
+        )
+        return Course(around.clock, self._journal, conversation, journey, desk, terms)
+
+    def _terms(self, carried: Carried | None) -> Terms:
+        everybody = tuple(map(Phone, self._around.phones.settings.phones))
+        if carried is None:
+            return Terms(everybody, sealed_for=self._around.sealed_for)
+        own = {phone.address for phone in carried.phones}
+        phones = (*carried.phones, *(one for one in everybody if one.address not in own))
+        return Terms(
+            phones,
+            agent_follows=carried.agent_follows and bool(phones),
+            stays_open=carried.stays_open,
+            sealed_for=self._around.sealed_for,
+        )
+
+    async def _run(self, course: Course) -> None:
         try:
-            return await journey.run()
+            await course.run()
         except Exception as error:  # noqa: BLE001 - one call must not take others down
             # By type only: the message, or a local of the traceback, could hold a key.
             _log.error("journey.failed", call=self._journal.call_id, **place(error))
-        with suppress(Exception):
-            await self._conversation.say(
-                Step.FAILED, self._conversation.voice.prompt("any", "internal-error")
-            )
-        return Result.INTERNAL_ERROR
+            with suppress(Exception):
+                await course.apologise()
+            course.close(Result.INTERNAL_ERROR)
 
-    def _concluded(self, result: Result) -> None:
-        self._journal.transaction_ended(result)
+    def _concluded(self, _: None) -> None:
         if not self._ended:
-            self._call.hang_up()
+            self.call.hang_up()
         self.over.callback(None)

@@ -18,7 +18,10 @@ class EventSink(Protocol):
 
 
 class Journal:
-    """The events of one call and of the transaction it carries."""
+    """The events of one call and of the transaction it carries.
+
+    `transaction_id` is a new one's, until the call turns out to carry one that stands.
+    """
 
     def __init__(self, sink: EventSink, now: Callable[[], datetime]) -> None:
         self.call_id = new_id()
@@ -72,6 +75,11 @@ class Journal:
                 language=language,
             )
         )
+
+    def transaction_transferred(self, transaction_id: str, how: str) -> None:
+        """Carry a transaction that stands; `how` says by which sign it was known."""
+        self.transaction_id = transaction_id
+        self(EventType.TRANSACTION_TRANSFERRED, Step.WELCOME, EventDetail(reason=how))
 
     def __call__(self, event: EventType, step: Step, detail: EventDetail | None = None) -> None:
         """Record an event of the transaction, at `step` of the journey."""

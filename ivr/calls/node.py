@@ -12,12 +12,15 @@ import structlog
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
 
 from ivr.aio import deferred, future
 from ivr.calls.cashier import CashDesk
+from ivr.calls.commands import CommandReader
 from ivr.calls.gateways import open_gateway
 from ivr.calls.inbound import Surroundings
 from ivr.calls.notices import NoticeReader
+from ivr.calls.phones import Origin, Phones
 from ivr.calls.recovery import Recovery
 from ivr.calls.switchboard import Switchboard
 from ivr.calls.telephony import (
@@ -30,10 +33,14 @@ from ivr.calls.telephony import (
     timers_of,
     trunks_of,
 )
+from ivr.calls.transfers import Transfers
 from ivr.calls.trunk_journal import TrunkJournal
+from ivr.faults import place
 from ivr.journey.questions import questions
 from ivr.ledger.database import Database, open_database
 from ivr.ledger.debts import Debt
+from ivr.ledger.phones import owner_of_phone
+from ivr.ledger.preparations import Preparation, claim
 from ivr.ledger.schema import check_schema
 from ivr.ledger.writer import LedgerWriter
 from ivr.media.key_sources import InBand
@@ -47,9 +54,12 @@ from ivr.settings import Settings
 from ivr.sip.address import Address
 from ivr.sip.call import IncomingCall
 from ivr.sip.overload import LagMeter
+from ivr.sip.registrar import Binding
 from ivr.sip.transports import TransportReactor
+from ivr.sip.trunk import Trunk
 from ivr.sip.ua import UserAgent
 from ivr.speech.library import Library
+from ivr.speech.spoken import LANGUAGES
 from payment_gateway.interface import Gateway
 
 _log = structlog.get_logger(__name__)
@@ -100,6 +110,28 @@ class Node:
             settings.gateway.statement_suffix,
         )
         self._playout = Playout(reactor)
+        trunks = list(trunks_of(settings.sip))
+        self._registrar = registrar_of(settings.sip, reactor)
+        self._srtp_of_trunks = srtp_of_trunks(settings.sip)
+        self._lag = LagMeter(reactor)
+        guard = guard_of(settings.sip, reactor, self._lag)
+        ports = Ports(settings.sip, reactor, guard)
+        self._transports = ports.transports
+        self._agent = UserAgent(
+            reactor,
+            ports.transports,
+            local=ports.addresses[0],
+            others=ports.addresses[1:],
+            on_call=self._offered,
+            registrar=self._registrar,
+            max_calls=settings.sip.max_calls,
+            follow_maddr=settings.sip.protection.follow_maddr,
+            resolver=resolver_of(settings.sip, reactor),
+            guard=guard,
+            timers=timers_of(settings.sip),
+            proof=ports.transports.connections.proof,
+            on_line=TrunkJournal(ledger, _now).changed,
+        )
         around = Surroundings(
             clock=reactor,
             now=_now,
@@ -108,6 +140,16 @@ class Node:
             cash_desk=self._cash_desk,
             library=library,
             questions=questions(settings, today),
+            phones=Phones(
+                clock=reactor,
+                agent=self._agent,
+                settings=settings.agents,
+                bindings=self._bindings,
+                open_leg=self._open_leg_to,
+                owner_of=self._owner_of,
+                trunk=next((one for one in trunks if one.name == settings.agents.trunk), None),
+            ),
+            sealed_for=settings.transfer.sealed_for,
         )
         public = settings.sip.public_host or own_address(settings.sip.host)
         self._media = MediaNode(
@@ -120,11 +162,25 @@ class Node:
             srtp=SrtpPolicy(settings.media.srtp),
             silence_after=settings.media.silence_after,
         )
+        languages = {number.number: number.language for number in settings.numbers}
         self._switchboard = Switchboard(
             around,
-            {number.number: number.language for number in settings.numbers},
+            languages,
+            Transfers(
+                reactor,
+                self._claim,
+                settings.transfer.prefix,
+                settings.transfer.code_digits,
+                languages,
+            ),
             self._open_leg,
+            self._origin_of,
             settings.node.retry_after,
+            settings.transfer.language,
+            library.languages,
+        )
+        self._commands = CommandReader(
+            database, ledger.node, _now, ledger, self._switchboard.command
         )
         self._recovery = Recovery(
             ledger,
@@ -139,27 +195,6 @@ class Node:
             _regularly(reactor, self._recovery.once, settings.gateway.inquiry_interval),
             _regularly(reactor, self._notices.once, _NOTICES_EVERY),
         ]
-        trunks = list(trunks_of(settings.sip))
-        self._srtp_of_trunks = srtp_of_trunks(settings.sip)
-        self._lag = LagMeter(reactor)
-        guard = guard_of(settings.sip, reactor, self._lag)
-        ports = Ports(settings.sip, reactor, guard)
-        self._transports = ports.transports
-        self._agent = UserAgent(
-            reactor,
-            ports.transports,
-            local=ports.addresses[0],
-            others=ports.addresses[1:],
-            on_call=self._switchboard.offered,
-            registrar=registrar_of(settings.sip, reactor),
-            max_calls=settings.sip.max_calls,
-            follow_maddr=settings.sip.protection.follow_maddr,
-            resolver=resolver_of(settings.sip, reactor),
-            guard=guard,
-            timers=timers_of(settings.sip),
-            proof=ports.transports.connections.proof,
-            on_line=TrunkJournal(ledger, _now).changed,
-        )
         ports.transports.attach(self._agent.datagram_received, self._agent.unreachable)
         self._lag.start()
         for trunk in trunks:
@@ -176,14 +211,14 @@ class Node:
         database = open_database(settings.ledger_url)
         try:
             await check_schema(database)
-            spoken = sorted({number.language for number in settings.numbers})
-            library = Library.load(_prompts(settings), spoken)
+            library = Library.load(_prompts(settings), _spoken(settings))
             gateway = open_gateway(settings)
             ledger = LedgerWriter(database, settings.node.name, _now)
             await ledger.close_orphans()
             await ledger.forget_trunks()
             await ledger.start()
             node = cls(settings, reactor, database, ledger, gateway, library)
+            node.take_commands()
         except BaseException:
             await database.close()
             raise
@@ -198,6 +233,10 @@ class Node:
         """Where SIP is listened to."""
         return self._agent.local
 
+    def take_commands(self) -> None:
+        """Begin to do what agents ask."""
+        self._commands.start()
+
     async def drain(self) -> None:
         """Refuse new calls, and wait until the live ones have ended."""
         _log.info("ivr.draining", live=self._agent.live_calls)
@@ -210,6 +249,7 @@ class Node:
         """End every call at once; what the gateway was asked is waited for and recorded."""
         self._agent.close()
         await future(self._switchboard.idle())
+        await self._commands.close()
         await self._cash_desk.idle()
         for regular in self._regular:
             if regular.running:
@@ -228,10 +268,47 @@ class Node:
             worst_ms=round(told.worst * 1000, 1),
         )
 
+    def _offered(self, call: IncomingCall) -> None:
+        self._switchboard.offered(call)
+
     def _open_leg(self, call: IncomingCall) -> MediaLeg:
+        return self._open_leg_to(call.source.host, self._origin_of(call).trunk)
+
+    def _open_leg_to(self, host: str | None, trunk: Trunk | None) -> MediaLeg:
+        srtp = None if trunk is None else self._srtp_of_trunks.get(trunk.name)
+        return MediaLeg(self._media, host, srtp=srtp)
+
+    def _origin_of(self, call: IncomingCall) -> Origin:
         line = self._agent.trunks.of(call.request, call.source)
-        srtp = None if line is None else self._srtp_of_trunks.get(line.trunk.name)
-        return MediaLeg(self._media, call.source.host, srtp=srtp)
+        trunk = None if line is None else line.trunk
+        own = {one.name: one.take_back for one in self._settings.sip.trunks}
+        how = own.get(trunk.name) if trunk is not None else None
+        refers = (how or self._settings.agents.take_back) == "refer"
+        return Origin(call.caller, call.source, trunk, refers)
+
+    def _bindings(self, user: str) -> list[Binding] | None:
+        if self._registrar is None or user not in {u.name for u in self._settings.sip.users}:
+            return None
+        return self._registrar.bindings(user)
+
+    def _owner_of(self, phone: str) -> Deferred[str | None]:
+        return deferred(owner_of_phone(self._database, phone)).addErrback(_unknown_owner)
+
+    def _claim(
+        self, call_id: str, token: str | None, code: str | None
+    ) -> Deferred[Preparation | None]:
+        return deferred(claim(self._database, _now, call_id=call_id, token=token, code=code))
+
+
+def _unknown_owner(failure: Failure) -> None:
+    _log.warning("agent.owner-unknown", **place(failure.value))
+
+
+def _spoken(settings: Settings) -> list[str]:
+    """Return the languages of the numbers, and those that may be prepared, where recorded."""
+    needed = {settings.transfer.language, *(number.language for number in settings.numbers)}
+    folder = _prompts(settings)
+    return sorted(needed | {one for one in LANGUAGES if (folder / f"{one}.toml").is_file()})
 
 
 def _now() -> datetime:

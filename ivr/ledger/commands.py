@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, insert, or_, select, text, update
+from sqlalchemy import RowMapping, and_, insert, or_, select, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.ledger.database import Database
 from ivr.ledger.tables import calls, transactions
@@ -56,35 +57,39 @@ async def send_command(
     database: Database, now: Callable[[], datetime], new: NewCommand
 ) -> Command:
     """Send a command; return how it stands. Raise `LedgerUnavailableError`."""
-    at = now()
     async with database.write() as connection:
-        call_id, node, outcome = None, None, None
-        if new.transaction_id is not None:
-            live = (
-                select(calls.c.id, calls.c.node)
-                .join(transactions, transactions.c.call_id == calls.c.id)
-                .where(transactions.c.id == new.transaction_id, calls.c.ended_at.is_(None))
-            )
-            found = (await connection.execute(live)).one_or_none()
-            if found is None:
-                outcome = CommandOutcome.CALL_ENDED
-            else:
-                call_id, node = found
-        row = {
-            "type": new.type,
-            "transaction_id": new.transaction_id,
-            "call_id": call_id,
-            "node": node,
-            "data": dict(new.data),
-            "actor": new.actor,
-            "sent_at": at,
-            "ended_at": None if outcome is None else at,
-            "outcome": outcome,
-        }
-        sent = await connection.execute(insert(commands).returning(commands), [row])
-        if connection.dialect.name == "postgresql":
-            await connection.execute(_NOTIFY, {"channel": CHANNEL})
-        return _command(sent.mappings().one())
+        return await send_within(connection, now(), new)
+
+
+async def send_within(connection: AsyncConnection, at: datetime, new: NewCommand) -> Command:
+    """Send a command inside the caller's write transaction."""
+    call_id, node, outcome = None, None, None
+    if new.transaction_id is not None:
+        live = (
+            select(calls.c.id, calls.c.node)
+            .join(transactions, transactions.c.call_id == calls.c.id)
+            .where(transactions.c.id == new.transaction_id, calls.c.ended_at.is_(None))
+        )
+        found = (await connection.execute(live)).one_or_none()
+        if found is None:
+            outcome = CommandOutcome.CALL_ENDED
+        else:
+            call_id, node = found
+    row = {
+        "type": new.type,
+        "transaction_id": new.transaction_id,
+        "call_id": call_id,
+        "node": node,
+        "data": dict(new.data),
+        "actor": new.actor,
+        "sent_at": at,
+        "ended_at": None if outcome is None else at,
+        "outcome": outcome,
+    }
+    sent = await connection.execute(insert(commands).returning(commands), [row])
+    if connection.dialect.name == "postgresql":
+        await connection.execute(_NOTIFY, {"channel": CHANNEL})
+    return _command(sent.mappings().one())
 
 
 async def find_command(
@@ -168,6 +173,28 @@ async def end_command(
             .where(commands.c.id == command_id, commands.c.ended_at.is_(None))
             .values(ended_at=now(), outcome=outcome)
         )
+
+
+async def close_commands(
+    database: Database, now: Callable[[], datetime], node: str
+) -> list[Command]:
+    """End what `node` had taken when it died, as `call-ended`; return these commands.
+
+    Call it once when the node starts. Raise `LedgerUnavailableError`.
+    """
+    left = and_(
+        commands.c.node == node,
+        commands.c.taken_at.is_not(None),
+        commands.c.ended_at.is_(None),
+    )
+    async with database.write() as connection:
+        closed = await connection.execute(
+            update(commands)
+            .where(left)
+            .values(ended_at=now(), outcome=CommandOutcome.CALL_ENDED)
+            .returning(commands)
+        )
+        return [_command(row) for row in closed.mappings()]
 
 
 def _command(row: RowMapping) -> Command:

@@ -94,6 +94,7 @@ _ASKED: dict[str, tuple[str, ...]] = {
         EntryError.INPUT_MATCHING_FAILED,
         "resumed",
         "next",
+        "paid",
         "nothing-charged",
         "result-unknown",
         "already-paid",

@@ -6,8 +6,10 @@ end in every way there is.
 
 import gc
 import random
+import socket
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +19,6 @@ from structlog.testing import capture_logs
 from twisted.internet.defer import Deferred, succeed
 
 from ivr.calls.inbound import InboundCall, Surroundings
-from ivr.calls.switchboard import Switchboard
 from ivr.journey.charging import Charge, ChargeEnd
 from ivr.journey.questions import questions
 from ivr.ledger.debts import Debt
@@ -32,6 +33,7 @@ from ivr.vocabulary import EventType, Result, Step
 from payment_gateway.card import Card
 from payment_gateway.results import Advice, Money
 from tests.calls.callers import KEYS, SERVER, Caller, Lines, Plan, Town
+from tests.calls.exchange import nobody, switchboard
 from tests.fakes.speech import FakeLibrary
 from tests.media.harness import ManualReactor
 
@@ -94,7 +96,7 @@ class Day:
         self.reactor = reactor = ManualReactor()
         self.dice = random.Random(seed)
         self.events: list[Event] = []
-        self.pool = PortPool(42000, 42000 + 2 * PORTS - 1)
+        self.pool = _unused_ports()
         self.till = Till(reactor, self.dice)
         self.playout = Playout(reactor, phases=1)
         lines = Lines(reactor, self.dice, loss)
@@ -110,10 +112,9 @@ class Day:
             cash_desk=cast("Any", self.till),
             library=FakeLibrary(),
             questions=questions(Settings(), NOON.date),
+            phones=nobody(reactor),
         )
-        self.switchboard = Switchboard(
-            around, {"3000": "fr"}, lambda _: MediaLeg(node, SERVER.host), retry_after=30
-        )
+        self.switchboard = switchboard(around, lambda _: MediaLeg(node, SERVER.host))
         self.agent = UserAgent(
             reactor,
             lines.socket(SERVER),
@@ -240,6 +241,17 @@ def _no_errors(logs: list[Any]) -> None:
     """Check that nothing was wrong but the lack of ports."""
     errors = [one for one in logs if one["log_level"] in ("error", "critical")]
     assert [one for one in errors if one["event"] != "call.refused"] == []
+
+
+def _unused_ports() -> PortPool:
+    """Find ports that nobody else has, below those that the system gives to any socket."""
+    for first in range(31000, 32000, 2 * PORTS):
+        with ExitStack() as probes, suppress(OSError):
+            for port in range(first, first + 2 * PORTS):
+                probe = probes.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+                probe.bind((SERVER.host, port))
+            return PortPool(first, first + 2 * PORTS - 1)
+    raise AssertionError("no ports are free")
 
 
 def _open_files() -> list[str]:

@@ -17,7 +17,6 @@ from twisted.internet import reactor as _reactor
 from ivr.aio import deferred, future
 from ivr.calls.cashier import CashDesk
 from ivr.calls.inbound import Surroundings
-from ivr.calls.switchboard import Switchboard
 from ivr.journey.questions import questions
 from ivr.ledger.database import open_database
 from ivr.ledger.debts import NewDebt
@@ -31,6 +30,7 @@ from ivr.media.ports import PortPool
 from ivr.settings import Settings
 from ivr.vocabulary import EventType, Result, Step
 from payment_gateway.interface import Gateway
+from tests.calls.exchange import nobody, switchboard
 from tests.end_to_end.debtor import AMOUNT, ASKED, REFERENCE, Answers
 from tests.end_to_end.keypad_pcap import key_packets
 from tests.fakes.speech import FakeLibrary, FakePrompt
@@ -82,6 +82,7 @@ class WholeCall:
             cash_desk=self.desk,
             library=ShortLibrary(),
             questions=questions(settings, date.today),
+            phones=nobody(reactor),
         )
         node = MediaNode(
             reactor, Playout(reactor), PortPool(36000, 36998), "127.0.0.1", "127.0.0.1"
@@ -91,7 +92,7 @@ class WholeCall:
             self._legs.append(MediaLeg(node, "127.0.0.1"))
             return self._legs[-1]
 
-        self._switchboard = Switchboard(around, {"3000": "fr"}, open_leg, retry_after=30)
+        self._switchboard = switchboard(around, open_leg)
         self._wire = Wire(on_call=self._switchboard.offered)
 
     def record(self, event: Event) -> None:

@@ -1,0 +1,242 @@
+"""The course of one debtor's call: the journey and agents, in turn, until the transaction ends.
+
+journey ─┬─ ended ──────────────────────────────┬─ the call ends
+         ├─ taken back, or 0 ── agent ──────────┤
+         └────── handed over ──────┘            └─ or goes back to the agent who prepared it
+"""
+
+from dataclasses import dataclass
+
+from ivr.calls.agent_desk import AgentDesk, Visit, Wish
+from ivr.calls.journal import Journal
+from ivr.calls.phones import Phone
+from ivr.clock import Clock, DelayedCall
+from ivr.journey.conversation import Conversation
+from ivr.journey.line import AgentWantedError, CallerHungUpError, SuspendedError
+from ivr.journey.payment import PaymentJourney
+from ivr.ledger.commands import Command
+from ivr.vocabulary import CommandOutcome, CommandType, EventType, Result, Step
+
+_SETTLED = frozenset({Result.SUCCESS, Result.ALREADY_PAID, Result.PENDING})
+"""Whatever else is said or done, nothing more is to be paid in this call."""
+_FIRST_WORDS = {
+    Result.CALLER_HUNG_UP: "coming",
+    Result.SUCCESS: "paid",
+    Result.ALREADY_PAID: "already-paid",
+    Result.PENDING: "result-unknown",
+}
+"""What a debtor hears who is taken back, by what has come of the payment until then."""
+_KEYING = (Step.CARD_NUMBER, Step.EXPIRATION_DATE, Step.SECURITY_CODE, Step.CONFIRM)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What was agreed before, and what the settings say."""
+
+    phones: tuple[Phone, ...] = ()
+    """Who is called for this debtor, in turn."""
+    agent_follows: bool = False
+    """Whether an agent takes the call when all is said."""
+    stays_open: bool = False
+    """Whether the transaction may come back with another call."""
+    sealed_for: float = 120.0
+
+
+class Course:
+    """One call's course; `run` ends with it. The transaction's end is recorded here, once."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal,
+        conversation: Conversation,
+        journey: PaymentJourney,
+        desk: AgentDesk,
+        terms: Terms,
+    ) -> None:
+        self.desk = desk
+        self.journey = journey
+        self._clock = clock
+        self._journal = journal
+        self._conversation = conversation
+        self._terms = terms
+        self._wish: Wish | None = None
+        self._cancelled = False
+        self._over = False
+        self._closed = False
+        self._seal: DelayedCall | None = None
+
+    async def run(self) -> None:
+        """Walk it to its end."""
+        try:
+            result = await self._walk()
+        except CallerHungUpError:
+            result = self._result_of(Visit.DEBTOR_LEFT)
+        finally:
+            self._break_seal()
+            self.journey.wipe()
+        self._over = True
+        if result is not None:
+            self.close(result)
+
+    def close(self, result: Result) -> None:
+        """End the transaction, unless it has ended."""
+        if not self._closed:
+            self._closed = True
+            self._journal.transaction_ended(result)
+
+    def leave_open(self) -> None:
+        """Let the transaction go on in another call, which replaces this one."""
+        self._closed = True
+
+    async def apologise(self) -> None:
+        """Tell the debtor of a fault of ours. Raise CallerHungUpError."""
+        self._conversation.resume()
+        words = self._conversation.voice.prompt("any", "internal-error")
+        await self._conversation.say(Step.FAILED, words)
+
+    def debtor_left(self) -> None:
+        """Learn that the debtor has hung up."""
+        self._conversation.hang_up()
+        self.desk.debtor_left()
+
+    def command(self, command: Command) -> CommandOutcome:
+        """Do what an agent asks, now or as soon as the gateway has answered."""
+        match command.type:
+            case CommandType.TAKE_BACK:
+                return self._take_back(command)
+            case CommandType.HAND_OVER:
+                return self._hand_over()
+            case CommandType.CANCEL:
+                return self._cancel()
+        return CommandOutcome.NOT_NOW
+
+    def _take_back(self, command: Command) -> CommandOutcome:
+        if self._over:
+            return CommandOutcome.NOT_NOW
+        phones = self._phones_for(command)
+        if not phones:
+            return CommandOutcome.AGENT_UNAVAILABLE
+        wish = Wish("taken-back", phones)
+        if self.desk.visiting:
+            return self.desk.call_again(wish)
+        if self._wish is not None or self._cancelled:
+            return CommandOutcome.ALREADY
+        self._wish = wish
+        paying = self._conversation.accompanying
+        self._conversation.suspend()
+        return CommandOutcome.AFTER_PAYMENT if paying else CommandOutcome.DONE
+
+    def _hand_over(self) -> CommandOutcome:
+        if self._wish is None or self.desk.visiting:
+            return self.desk.hand_over()
+        # Taken back, but the gateway or the ledger is still being asked.
+        self._wish = None
+        self._conversation.resume()
+        return CommandOutcome.DONE
+
+    def _cancel(self) -> CommandOutcome:
+        if self._cancelled:
+            return CommandOutcome.ALREADY
+        paying = self._conversation.accompanying and not self.desk.visiting
+        if self._over or self._closed or paying or self.journey.standing in _SETTLED:
+            return CommandOutcome.NOT_NOW
+        self._cancelled = True
+        if self.desk.visiting:
+            self.close(Result.CANCELLED_BY_AGENT)
+        else:
+            self._conversation.suspend()
+        return CommandOutcome.DONE
+
+    async def _walk(self) -> Result | None:
+        """Return the result; None when the transaction stays open."""
+        while True:
+            try:
+                result = await self.journey.run()
+            except AgentWantedError:
+                wish = Wish("asked-for", self._terms.phones)
+            except SuspendedError:
+                if self._cancelled:
+                    return await self._stop()
+                # Before it there is always the wish of whoever has suspended it.
+                wish = self._wish or Wish("taken-back", self._terms.phones)
+            else:
+                return await self._after(result)
+            ended = await self._with_agent(wish)
+            if ended is not Visit.GO_ON:
+                return self._result_of(ended)
+            if self._closed:
+                return await self._good_bye(self.journey.standing)
+            await self._go_on()
+
+    async def _with_agent(self, wish: Wish) -> Visit:
+        standing = self.journey.standing
+        if standing in _SETTLED:
+            # Shown to the agent before they answer, and to whoever is called back.
+            self.close(standing)
+        first = _FIRST_WORDS.get(standing, "nothing-charged")
+        self._seal = self._clock.callLater(self._terms.sealed_for, self.journey.wipe)
+        visit = await self.desk.visit(
+            wish._replace(first=first),
+            may_go_on=lambda: not self._closed,
+            shielded=self.journey.step in _KEYING,
+        )
+        self._wish = None
+        self._break_seal()
+        return visit
+
+    async def _go_on(self) -> None:
+        self._conversation.resume()
+        self._journal(EventType.JOURNEY_RESUMED, self.journey.step)
+        resumed = self._conversation.voice.prompt(Step.AGENT, "resumed")
+        # Whoever asks for the call meanwhile suspends it again: the journey sees to that.
+        try:
+            await self._conversation.say(Step.AGENT, resumed, interruptible=True)
+        except SuspendedError:
+            return
+
+    async def _after(self, result: Result) -> Result:
+        """Give the call back to the agent, where that was agreed."""
+        self._over = not self._terms.agent_follows
+        if self._terms.agent_follows and result is not Result.CALLER_HUNG_UP:
+            self.close(result)
+            wish = Wish("afterwards", self._terms.phones, "still-coming")
+            visit = await self.desk.visit(wish, may_go_on=lambda: False, shielded=False)
+            if visit is Visit.GO_ON:
+                await self._good_bye(result)
+        return result
+
+    async def _stop(self) -> Result:
+        """End it kindly for the debtor, as an agent has asked."""
+        self._conversation.resume()
+        self.close(Result.CANCELLED_BY_AGENT)
+        voice = self._conversation.voice
+        await self._conversation.say(Step.CANCELLED, voice.prompt(Step.CANCELLED, "stopped"))
+        return Result.CANCELLED_BY_AGENT
+
+    async def _good_bye(self, result: Result) -> Result:
+        voice = self._conversation.voice
+        await self._conversation.say(Step.AGENT, voice.prompt(Step.AGENT, "good-bye"))
+        return result
+
+    def _result_of(self, visit: Visit) -> Result | None:
+        standing = self.journey.standing
+        if standing in _SETTLED:
+            return standing
+        if visit is Visit.MOVED and self._terms.stays_open:
+            return None
+        with_agent = visit in (Visit.MOVED, Visit.AGENT_LEFT) or self.desk.talked
+        return Result.TRANSFERRED_TO_AGENT if with_agent else standing
+
+    def _phones_for(self, command: Command) -> tuple[Phone, ...]:
+        """Return whom to call: who asks, and otherwise whoever is called for this debtor."""
+        address, owner = command.data.get("phone"), command.data.get("agent")
+        if not isinstance(address, str) or not address:
+            return self._terms.phones
+        asking = Phone(address, owner if isinstance(owner, str) else None)
+        return (asking, *(one for one in self._terms.phones if one.address != address))
+
+    def _break_seal(self) -> None:
+        if self._seal is not None and self._seal.active():
+            self._seal.cancel()
+        self._seal = None

@@ -1,0 +1,145 @@
+"""Where agents are reached: a user of our registrar, a SIP URI, or a number over a trunk."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from twisted.internet.defer import Deferred
+
+from ivr.calls.agent_call import AgentCall
+from ivr.clock import Clock
+from ivr.media.leg import MediaLeg
+from ivr.media.ports import NoPortLeft
+from ivr.settings_agents import AgentSettings
+from ivr.sip.address import Address
+from ivr.sip.errors import CallStateError, MalformedMessageError
+from ivr.sip.outgoing import OutgoingCall
+from ivr.sip.outgoing_handler import OutgoingHandler
+from ivr.sip.registrar import Binding
+from ivr.sip.trunk import Trunk
+from ivr.sip.uri import SIP_SCHEMES, parse_uri
+
+_NUMBER = re.compile(r"\+?[0-9]{1,20}")
+
+
+class UnreachableError(Exception):
+    """This phone cannot be called now; the message is a word that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """A telephone, and the user whose it is where that is known."""
+
+    address: str
+    owner: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the debtor's call came from."""
+
+    caller: str
+    source: Address
+    trunk: Trunk | None = None
+    refers: bool = False
+    """Whether that side is asked to send the call on, before we call ourselves."""
+
+
+class Caller(Protocol):
+    """The part of `UserAgent` that makes calls."""
+
+    @property
+    def local(self) -> Address:
+        """The address others reach us at."""
+
+    def call(
+        self,
+        target: str,
+        offer: bytes,
+        *,
+        handler: OutgoingHandler,
+        trunk: Trunk | None = None,
+        caller: str = "",
+        hop: Address | None = None,
+    ) -> OutgoingCall:
+        """As `UserAgent.call`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phones:
+    """What calls agents.
+
+    `bindings` are where a user is registered, None for who is no user of ours; `open_leg`
+    opens media towards a host, over a trunk perhaps; `trunk` is what numbers are called over.
+    """
+
+    clock: Clock
+    agent: Caller
+    settings: AgentSettings
+    bindings: Callable[[str], list[Binding] | None]
+    open_leg: Callable[[str | None, Trunk | None], MediaLeg]
+    owner_of: Callable[[str], Deferred[str | None]]
+    """Whose a phone is; never fails."""
+    trunk: Trunk | None = None
+
+    def ring(self, phone: str, origin: Origin) -> AgentCall:
+        """Call a phone. Raise `UnreachableError`."""
+        target, hop, trunk = self._target(phone, origin)
+        try:
+            leg = self.open_leg(None if hop is None else hop.host, trunk)
+        except (NoPortLeft, OSError):
+            raise UnreachableError("no-line") from None
+        calling = AgentCall(self.clock, leg, self.settings.ring_for)
+
+        def dial(offer: bytes, handler: OutgoingHandler) -> OutgoingCall:
+            caller = "" if trunk is not None else self._shown(origin.caller)
+            return self.agent.call(
+                target, offer, handler=handler, trunk=trunk, caller=caller, hop=hop
+            )
+
+        try:
+            calling.place(dial)
+        except (MalformedMessageError, CallStateError, ValueError):
+            raise UnreachableError("unreachable") from None
+        return calling
+
+    def refer_to(self, phone: str, origin: Origin) -> str | None:
+        """Return the URI that the debtor's side is asked to call; None where we must call."""
+        if not origin.refers or self.bindings(phone) is not None:
+            return None
+        trunk = self._trunk(origin)
+        try:
+            if trunk is not None:
+                return trunk.uri(phone).text
+            if _is_uri(phone):
+                return parse_uri(phone).text
+            return parse_uri(f"sip:{phone}@{origin.source.in_uri()}").text
+        except MalformedMessageError:
+            return None
+
+    def _target(self, phone: str, origin: Origin) -> tuple[str, Address | None, Trunk | None]:
+        bindings = self.bindings(phone)
+        if bindings is not None:
+            if not bindings:
+                raise UnreachableError("not-registered")
+            return bindings[0].uri.text, bindings[0].source, None
+        if _is_uri(phone):
+            return phone, None, self.trunk
+        trunk = self._trunk(origin)
+        if trunk is None:
+            raise UnreachableError("no-trunk")
+        return phone, None, trunk
+
+    def _trunk(self, origin: Origin) -> Trunk | None:
+        return self.trunk or origin.trunk
+
+    def _shown(self, caller: str) -> str:
+        """Return the debtor's number as From, so that the agent's telephone shows it."""
+        if _NUMBER.fullmatch(caller) is None:
+            return ""
+        return f"<sip:{caller}@{self.agent.local.in_uri()}>"
+
+
+def _is_uri(phone: str) -> bool:
+    return phone.partition(":")[0].lower() in SIP_SCHEMES
