@@ -6,6 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ivr.media.clips import Clip, ClipError, load_clip
+from ivr.media.g711 import Codec, decode
+from ivr.media.tone_check import which_look_like_tones
 from ivr.speech.errors import CatalogueError, SpeechError
 from ivr.speech.files import audio_folder, fragment_file, prompt_file
 from ivr.speech.fragments import Fragment
@@ -63,7 +69,8 @@ def wanted(folder: Path, language: str) -> list[Wanted]:
 def build(folder: Path, language: str, voice: Voice, *, check: bool = False) -> Report:
     """Make what is missing or out of date; with `check`, only tell.
 
-    Raise `CatalogueError` for a text that changed under the same version, `SynthesisError`.
+    Raise `CatalogueError` for a text that changed under the same version, and for a clip in
+    which a telephone exchange may hear a key, before anything is written; `SynthesisError`.
     """
     audio = audio_folder(folder, language)
     record = Record.load(audio)
@@ -83,9 +90,12 @@ def build(folder: Path, language: str, voice: Voice, *, check: bool = False) -> 
     for file in gone:
         own = record.state(audio, file, record.files[file].recipe) is State.OWN
         (report.unused if own else report.removed).append(file)
+    _refuse_tones({file: _recorded(audio / file) for file in report.own})
     if check:
         return report
-    for clip, samples in _levelled(stale, Synthesis(voice, language), record, made_with):
+    made = list(_levelled(stale, Synthesis(voice, language), record, made_with))
+    _refuse_tones({clip.file: Clip.from_samples(_whole(samples)) for clip, samples in made})
+    for clip, samples in made:
         write(audio / clip.file, samples)
         record.files[clip.file] = _built(clip, made_with, audio)
     for file in gone:
@@ -110,6 +120,28 @@ def _refuse_unversioned(clips: Iterable[Wanted], record: Record) -> None:
             )
     if problems:
         raise CatalogueError(problems)
+
+
+def _refuse_tones(clips: dict[str, Clip]) -> None:
+    files = list(clips)
+    heard = [decode(Codec.PCMA, b"".join(clip.pcma)) for clip in clips.values()]
+    problems = [
+        f"{files[at]}: sounds like a telephone's key; change its words, or record it again"
+        for at in which_look_like_tones(heard)
+    ]
+    if problems:
+        raise CatalogueError(problems)
+
+
+def _recorded(path: Path) -> Clip:
+    try:
+        return load_clip(path)
+    except ClipError as error:
+        raise CatalogueError([str(error)]) from error
+
+
+def _whole(samples: Samples) -> NDArray[np.int16]:
+    return np.clip(np.rint(samples * 32768), -32768, 32767).astype(np.int16)
 
 
 def _levelled(

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ivr.media.g711 import FRAME, Codec
-from ivr.media.tone_check import looks_like_tones
+from ivr.media.tone_check import looks_like_tones, which_look_like_tones
 from ivr.media.tone_detector import ToneDetector
 from tests.media.sound import (
     ALL_KEYS,
@@ -178,3 +178,11 @@ def test_a_recording_with_a_key_in_it_is_told(shift: int) -> None:
     assert looks_like_tones(hidden)
     assert not looks_like_tones(coded(noise(1000, -15), Codec.PCMA))
     assert not looks_like_tones(np.zeros(0, dtype=np.int16))
+
+
+def test_recordings_with_keys_are_told_from_those_without() -> None:
+    hidden = coded(joined(np.zeros(4000), tone("5", 45, -22, -20)), Codec.PCMA)
+    plain = [coded(noise(ms, -15), Codec.PCMA) for ms in range(100, 900, 10)]
+    mixed = [*plain[:70], hidden, *plain[70:], hidden]
+    assert which_look_like_tones(mixed) == [70, 81]
+    assert which_look_like_tones([]) == []

@@ -6,7 +6,7 @@ import soundfile
 
 from ivr.speech.build import build, main
 from ivr.speech.errors import CatalogueError
-from ivr.speech.levels import LOUDNESS, PEAK, RATE, loudness
+from ivr.speech.levels import LOUDNESS, PEAK, RATE, Samples, loudness
 from ivr.speech.required import required_ids
 from tests.speech.fake_voice import ToneVoice
 
@@ -104,6 +104,53 @@ def test_an_own_recording_is_never_overwritten_and_is_said(built: Path) -> None:
     assert own.read_bytes() == recording
     own.unlink()
     assert build(built, "fr", ToneVoice("a better voice")).made == ["ready.ask.wav"]
+
+
+def key(low: int, high: int, rate: int) -> Samples:
+    """Return 100 ms of a telephone's key."""
+    t = 2 * np.pi * np.arange(rate // 10) / rate
+    return np.asarray(0.2 * (np.sin(low * t) + np.sin(high * t)), np.float32)
+
+
+class DialingVoice(ToneVoice):
+    """Says the last word of each text as the key 5, when it is told to."""
+
+    def say(self, text: str) -> tuple[Samples, int]:
+        samples, rate = super().say(text)
+        if "Cinq" in text:
+            samples = np.concatenate([samples, key(770, 1336, rate), samples[:100] * 0])
+        return samples, rate
+
+
+def test_a_prompt_that_sounds_like_a_key_is_refused_before_anything_is_made(
+    built: Path,
+) -> None:
+    before = contents(built)
+    write_catalogue(
+        built,
+        {
+            "ready.ask": 'text = "Tapez Cinq."\nversion = 2',
+            "confirm.ask": 'text = "Trois mots ici."\nversion = 2',
+        },
+    )
+    with pytest.raises(CatalogueError) as raised:
+        build(built, "fr", DialingVoice())
+    [problem] = raised.value.problems
+    assert problem.startswith("ready.ask.wav: sounds like a telephone's key")
+    assert contents(built) == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_an_own_recording_that_sounds_like_a_key_or_is_none_is_refused(
+    built: Path, check: bool
+) -> None:
+    own = built / "audio" / "fr" / "ready.ask.wav"
+    soundfile.write(own, key(697, 1209, 16_000), 16_000)
+    with pytest.raises(CatalogueError, match=r"ready\.ask\.wav: sounds like"):
+        build(built, "fr", ToneVoice(), check=check)
+    own.write_bytes(b"no audio")
+    with pytest.raises(CatalogueError, match=r"ready\.ask\.wav"):
+        build(built, "fr", ToneVoice(), check=check)
 
 
 def test_a_recording_that_came_before_the_first_build_is_kept(tmp_path: Path) -> None:
