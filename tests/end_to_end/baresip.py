@@ -65,6 +65,8 @@ class Baresip:
         self._process = process
         self._reader, self._writer = stream
         self._kept: deque[Event] = deque()
+        self.tls_port = 0
+        """Where it is called over TLS."""
         self._server = ""
         self._transport = "udp"
 
@@ -80,15 +82,17 @@ class Baresip:
         codecs: str = "pcma,pcmu",
         transport: str = "udp",
         ca: Path | None = None,
+        certificate: Path | None = None,
         encryption: str = "",
     ) -> Self:
         """Start baresip as `user` of `server` ("host:port"), configured in `directory`.
 
         With `register`, return when it has registered. `ca` are the authorities that it
-        believes over TLS. `encryption` of media is `srtp` (offered), `srtp-mand` (or no
+        believes over TLS, `certificate` what it shows there (PEM, with its key). `encryption`
+        of media is `srtp` (offered), `srtp-mand` (or no
         call) or none.
         """
-        control_port = _write_config(directory, ca)
+        control_port, sip_port = _write_config(directory, ca, certificate)
         log = directory / "baresip.log"
         with log.open("wb") as output:
             try:
@@ -106,6 +110,7 @@ class Baresip:
             await process.wait()
             raise BaresipError(f"baresip did not start:\n{log.read_text()}") from error
         baresip = cls(process, stream)
+        baresip.tls_port = sip_port + 1
         baresip._server = server
         baresip._transport = transport
         try:
@@ -232,8 +237,10 @@ def _in_time(seconds: float, what: str) -> Any:
         raise BaresipError(f"no {what} from baresip within {seconds:g} s") from error
 
 
-def _write_config(directory: Path, ca: Path | None) -> int:
-    """Write baresip's files to `directory` and return the control port they name."""
+def _write_config(
+    directory: Path, ca: Path | None, certificate: Path | None
+) -> tuple[int, int]:
+    """Write baresip's files to `directory`; return the control and SIP ports they name."""
     silence = directory / "silence.wav"
     with wave.open(str(silence), "wb") as file:
         file.setnchannels(1)
@@ -246,9 +253,11 @@ def _write_config(directory: Path, ca: Path | None) -> int:
     )
     if ca is not None:
         config += f"sip_cafile {ca}\n"
+    if certificate is not None:
+        config += f"sip_certificate {certificate}\n"
     (directory / "config").write_text(config)
     (directory / "contacts").write_text("")
-    return control_port
+    return control_port, sip_port
 
 
 def _free_ports() -> tuple[int, int]:
