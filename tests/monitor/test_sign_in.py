@@ -17,10 +17,20 @@ from ivr.monitor.credentials import code_at, step_of
 from ivr.settings_people import PeopleSettings
 from tests.fakes.databases import ledger_url, postgres
 from tests.monitor.clients import TOKEN, client_of
-from tests.monitor.people import NOBODY, PASSWORD, SIGN_IN, Watch, enrol, hire, proof, sign_in
+from tests.monitor.people import (
+    NOBODY,
+    PASSWORD,
+    SIGN_IN,
+    Watch,
+    enrol,
+    hire,
+    proof,
+    quick_hashes,
+    sign_in,
+)
 
 # Sessions and second factors are held by the database: by both kinds.
-__all__ = ["ledger_url", "postgres"]
+__all__ = ["ledger_url", "postgres", "quick_hashes"]
 
 
 def app_of(database: Database, watch: Watch, **settings: Any) -> Starlette:
