@@ -114,7 +114,7 @@ def _srtp() -> Feed:
 def _leg() -> Feed:
     """A whole leg: the first octet says which offer it answers and how it listens."""
     reactor = ManualReactor()
-    ports = PortPool(41000, 41998)
+    ports = PortPool(31100, 31198)
     node = MediaNode(reactor, Playout(reactor), ports, _HOME, _HOME)
     offers = (SDP, SDP + b"a=rtcp-mux\r\n", SECURE, HELD.replace(b"IP6 ::1", b"IP4 127.0.0.1"))
     free = len(ports)
