@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -21,8 +21,11 @@ _LARGEST_FORM = 4096
 class Page:
     """`/`: the page for whoever has the cookie, a form for the token for anyone else."""
 
-    def __init__(self, keys: Keys, guard: Guard) -> None:
+    def __init__(self, keys: Keys, guard: Guard, *, provider: bool = False) -> None:
         self._keys = keys
+        self._door = (STATIC / "sign-in.html").read_text(encoding="utf-8")
+        if provider:
+            self._door = self._door.replace('<p id="provider" hidden>', '<p id="provider">')
         self._guard = guard
 
     def routes(self) -> list[BaseRoute]:
@@ -41,7 +44,7 @@ class Page:
             await self._guard.find(request, use=True)
         except ProblemError:
             if "text/html" in request.headers.get("accept", ""):
-                return _form()
+                return self._form()
             raise
         return FileResponse(STATIC / "page.html")
 
@@ -52,15 +55,12 @@ class Page:
     def _let_in(self, request: Request, token: str) -> Response:
         """Send the browser on to an address that does not show the token."""
         if not self._keys.knows(token):
-            return _form()
+            return self._form()
         answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         remember(answer, token, secure=request.url.scheme == "https")
         return answer
 
-
-def _form() -> Response:
-    return FileResponse(
-        STATIC / "sign-in.html",
-        HTTPStatus.UNAUTHORIZED,
-        {"WWW-Authenticate": 'Bearer realm="solde"'},
-    )
+    def _form(self) -> Response:
+        return HTMLResponse(
+            self._door, HTTPStatus.UNAUTHORIZED, {"WWW-Authenticate": 'Bearer realm="solde"'}
+        )
