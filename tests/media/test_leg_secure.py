@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 from structlog.testing import capture_logs
 
+from ivr.media import kernel_filter
+from ivr.media.g711 import Codec, encode
 from ivr.media.leg import MediaLeg, MediaNode
 from ivr.media.negotiation import NotAcceptable
 from ivr.media.rtcp import Report, pack
@@ -16,6 +18,7 @@ from ivr.media.security import Refusals, SrtpPolicy
 from ivr.media.srtp import Protection
 from ivr.media.telephone_event import encode_press
 from tests.media.harness import SILENCE, ManualReactor, Phone, clip, keys, run
+from tests.media.sound import joined, silence, tone
 
 
 class SecurePhone(Phone):
@@ -111,6 +114,26 @@ def test_the_kernel_drops_encrypted_audio_and_lets_encrypted_keys_through(
     assert pressed == list("1234567890")
     assert leg.refusals == Refusals()
     assert leg.quality.received - before == pytest.approx(640 * 9, abs=200)
+
+
+def test_encrypted_tones_are_heard_for_all_encrypted_audio_comes_in(
+    secure_leg: MediaLeg, reactor: ManualReactor, secure_phone: SecurePhone
+) -> None:
+    """How loud it is the kernel cannot tell, and is not asked."""
+    leg, phone = secure_leg, secure_phone
+    pressed = keys(leg)
+    offer = phone.secure_offer().replace(b"a=rtpmap:101 telephone-event/8000", b"a=x")
+    phone.take(leg.answer(offer))
+    sound = joined(silence(1000), *[joined(tone(key, 40), silence(40)) for key in "4970"])
+    octets = encode(Codec.PCMA, sound.astype("int16"))
+    for n in range(len(octets) // 160):
+        payload = octets[160 * n : 160 * (n + 1)]
+        phone.send(RtpPacket(8, n, 160 * n, 5, payload).pack(), leg.port)
+        reactor.read(2)
+        assert leg.last_packet_at == reactor.seconds()
+        run(reactor, 0.02)
+    assert pressed == list("4970")
+    assert not kernel_filter.detach(leg._wire._socket._socket)
 
 
 def test_replays_forgeries_and_packets_in_the_clear_are_dropped_and_counted(
