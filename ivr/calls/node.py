@@ -64,6 +64,9 @@ from payment_gateway.interface import Gateway
 
 _log = structlog.get_logger(__name__)
 
+_COLLECTOR = (3_000, 5, 80)
+"""The collector's thresholds: looks that are short, and one at all calls, which takes tens of
+milliseconds in which no prompt is sent, once in some thousand calls."""
 _NOTICES_EVERY = 2.0  # seconds between two looks at the gateway's webhooks
 
 
@@ -225,6 +228,7 @@ class Node:
         # What stands now stays: the collector need not walk the prompts again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_COLLECTOR)
         _log.info("ivr.ready", sip=str(node.address), gateway=gateway.name, ledger=database.url)
         return node
 

@@ -29,6 +29,8 @@ MOST_WAITING: Final = 100_000
 _BATCH: Final = 1_000
 _GATHER: Final = 0.05
 """Seconds in which events gather: a transaction costs as much as some hundred of them."""
+_SPACING: Final = 0.25
+"""Seconds from one batch to the next at least, while there is always something to write."""
 _FIRST_RETRY, _LAST_RETRY = 0.1, 5.0
 
 log = structlog.get_logger(__name__)
@@ -195,11 +197,15 @@ class Journal:
             self._number += 1
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         retry = _FIRST_RETRY
+        next_batch = loop.time()
         while not self._closing.is_set():
             await self._wanted.wait()
+            await self._pause(max(_GATHER, next_batch - loop.time()))
+            # What came meanwhile is in this batch, and need not be a reason for another.
             self._wanted.clear()
-            await self._pause(_GATHER)
+            next_batch = loop.time() + _SPACING
             try:
                 while self.waiting:
                     await self.commit(_nothing)

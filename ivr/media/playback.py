@@ -10,6 +10,8 @@ from ivr.media.clips import Clip
 from ivr.media.g711 import FRAME, RATE, Codec
 from ivr.media.rtp import HEADER, MARKER, VERSION
 
+_pack = HEADER.pack
+
 
 class Playback:
     """A sequence of clips, and how far it has been played.
@@ -18,33 +20,34 @@ class Playback:
     It never errs; cancelling it stops the playback.
     """
 
-    __slots__ = ("_clip", "_clips", "_frame", "finished")
+    __slots__ = ("_clips", "_codec", "_frames", "finished", "left")
 
     def __init__(self, clips: Sequence[Clip]) -> None:
-        self._clips = tuple(clip for clip in clips if clip.pcma)
-        self._clip = 0
-        self._frame = 0
+        self._clips = tuple(clips)
+        self._codec: Codec | None = None
+        self._frames: Sequence[bytes] = ()
+        self.left = sum(len(clip.pcma) for clip in clips)
+        """How many frames are still to be sent, none once it was stopped."""
         self.finished: Deferred[bool] = Deferred(lambda _: self.finish(played=False))
-        if not self._clips:
+        if not self.left:
             self.finish(played=True)
 
-    @property
-    def sent(self) -> bool:
-        """Whether the last frame was sent."""
-        return self._clip == len(self._clips)
-
     def next_frame(self, codec: Codec) -> bytes:
-        """Return the next 20 ms; only before `sent`."""
-        frames = self._clips[self._clip].frames(codec)
-        frame = frames[self._frame]
-        self._frame += 1
-        if self._frame == len(frames):
-            self._clip += 1
-            self._frame = 0
-        return frame
+        """Return the next 20 ms; only while some are left."""
+        if codec is not self._codec:
+            self._codec = codec
+            # One row of them, as this is asked 50 times a second for each call; and a
+            # tuple of octets is nothing that the garbage collector would walk.
+            self._frames = tuple(
+                frame for clip in self._clips for frame in clip.frames(codec)
+            )
+        left = self.left
+        self.left = left - 1
+        return self._frames[-left]
 
     def finish(self, *, played: bool) -> None:
         """Fire `finished`, unless it has fired."""
+        self.left = 0
         if not self.finished.called:
             self.finished.callback(played)
 
@@ -150,34 +153,37 @@ class AudioStream:
         self._timestamp = self._timestamp + frames * FRAME & 0xFFFFFFFF
 
     def beat(self) -> Playback | None:
-        """Send the next packet; return the playback whose last frame it was."""
+        """Send the next packet; return the playback whose last frame it was.
+
+        This runs 50 times a second for each call, and is most of what a call costs.
+        """
         playback = self._playback
         timestamp, payload_type = self._timestamp, self._payload_type | self._mark
         live, event = (None, None) if self.source is None else self._live(self.source)
+        ended = None
         if event is not None and self.event_type is not None:
             frame, timestamp = event.payload, event.timestamp
             payload_type = self.event_type | (MARKER if event.marker else 0)
-            playback = None
-        elif playback is None or playback.finished.called:
-            frame = live or self._silence
-            playback = None
-        else:
+        elif playback is not None and playback.left:
             frame = playback.next_frame(self._codec)
-            if playback.sent:
+            if not playback.left:
                 self._playback = None
-            else:
-                playback = None
-        header = HEADER.pack(VERSION, payload_type, self._sequence, timestamp, self._ssrc)
+                ended = playback
+        else:
+            frame = live or self._silence
+        header = _pack(VERSION, payload_type, self._sequence, timestamp, self._ssrc)
         self._mark = 0
         self._sequence = self._sequence + 1 & 0xFFFF
         self._timestamp = self._timestamp + FRAME & 0xFFFFFFFF
+        # Looked up before it is called: to Python that is the quicker way to a slot.
+        send = self.send
         try:
-            self.send(header + frame)
+            send(header + frame)
         except OSError:
             self.unsent += 1
         else:
             self.sent += 1
-        return playback
+        return ended
 
     def _live(self, source: Source) -> tuple[bytes, EventPacket | None]:
         """Ask for both, whatever is sent: the source's time runs on."""

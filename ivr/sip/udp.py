@@ -16,6 +16,8 @@ from ivr.sip.address import Address
 MAX_DATAGRAM = 65535
 RECEIVE_BUFFER = 4 * 1024 * 1024
 """Bytes asked of the kernel, so that a burst of calls is queued and not lost."""
+AT_ONCE = 4096
+"""Bytes after which other work has its turn: a burst of calls must not delay prompts."""
 
 
 class ListeningPort(Protocol):
@@ -48,7 +50,8 @@ class UdpTransport(DatagramProtocol):
         self.received: Callable[[bytes, Address], None] = _ignore
 
     def startProtocol(self) -> None:  # noqa: N802 - Twisted's name
-        """Make room for bursts, as far as the kernel allows."""
+        """Make room for bursts, as far as the kernel allows, and take them in small bites."""
+        self._port.maxThroughput = AT_ONCE
         with contextlib.suppress(OSError):
             self._port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
 
