@@ -74,7 +74,7 @@ class Transferable(Protocol):
 class AgentDesk:
     """What one debtor's call needs of agents; one visit at a time.
 
-    `bridge` and `agent` are there while they talk.
+    `bridge` and `agent` are there while they talk; `talked` until the journey goes on.
     """
 
     def __init__(
@@ -131,7 +131,9 @@ class AgentDesk:
         self._at = _At.CALLING
         self._record(EventType.STEP_ENTERED, Step.AGENT)
         try:
-            return await self._visit(wish, may_go_on=may_go_on, shielded=shielded)
+            visit = await self._visit(wish, may_go_on=may_go_on, shielded=shielded)
+            self.talked = self.talked and visit is not Visit.GO_ON
+            return visit
         finally:
             self._at = _At.AWAY
 

@@ -100,6 +100,7 @@ class Exchange:
             library=FakeLibrary(),
             questions=questions(Settings(), NOW.date),
             phones=self.phones(),
+            sealed_for=30,
         )
         self.node = node = MediaNode(
             self.reactor, Playout(self.reactor), self.pool, "127.0.0.1", "127.0.0.1"
