@@ -192,7 +192,7 @@ async def test_events_behind_an_id_and_of_one_call(database: Database) -> None:
 
 
 async def test_totals(database: Database) -> None:
-    assert await totals(database) == Totals(0, 0, {}, {}, {}, {})
+    assert await totals(database) == Totals(0, 0, {}, {}, {}, {}, ())
     await three_transactions(database)
     erring = Teller("erring").begins()
     erring.errs(Step.CARD_NUMBER, EntryError.TIMEOUT).errs(Step.CARD_NUMBER, EntryError.TIMEOUT)
@@ -208,4 +208,5 @@ async def test_totals(database: Database) -> None:
         attempts={"succeeded": 2, "declined": 1},
         entry_errors={("payment-card-number", "timeout"): 2},
         recovered={"EUR": 12_345},
+        trunks=(),
     )

@@ -168,7 +168,7 @@ async def test_trunks_and_what_is_told_of_a_calls_quality(database: Database) ->
     await record(database, trunk(EventType.TRUNK_DOWN), trunk(EventType.TRUNK_UP, "a-pbx"))
     teller = Teller("a").call_begins().begins()
     quality = {"loss": 0.02, "peer_loss": 0.0, "jitter": 0.0042, "round_trip": 0.081}
-    await record(database, *teller.says(EventType.CALL_QUALITY, **quality).take())
+    await record(database, *teller.says(EventType.CALL_QUALITY, None, **quality).take())
     async with client_of(make_app(database)) as client:
         told = (await client.get("/api/v1/trunks")).json()["items"]
         refused = await client.get("/api/v1/trunks?up=false")
