@@ -170,6 +170,12 @@ class MonitorSettings(Table):
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
 
 
+class CallbackSettings(Table):
+    """`[callbacks]`."""
+
+    private_addresses: Literal["allow", "refuse"] = "allow"
+
+
 class LogSettings(Table):
     """`[log]`."""
 
@@ -219,6 +225,7 @@ class Settings(BaseSettings):
     keypad: KeypadSettings = KeypadSettings()
     gateway: GatewaySettings = GatewaySettings()
     monitor: MonitorSettings = MonitorSettings()
+    callbacks: CallbackSettings = CallbackSettings()
     people: PeopleSettings = PeopleSettings()
     log: LogSettings = LogSettings()
 

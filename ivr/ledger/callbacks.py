@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.ledger.database import Database
 from ivr.ledger.reading import EventRow
@@ -82,16 +83,21 @@ async def add_endpoint(
     database: Database, now: Callable[[], datetime], new: Endpoint
 ) -> Endpoint:
     """Add an endpoint; it is told what happens from now on. Raise `LedgerUnavailableError`."""
+    async with database.write() as connection:
+        return await add_within(connection, now(), new)
+
+
+async def add_within(connection: AsyncConnection, at: datetime, new: Endpoint) -> Endpoint:
+    """Add an endpoint inside the caller's write transaction."""
     newest = select(func.coalesce(func.max(events.c.id), 0)).scalar_subquery()
     row = {name: getattr(new, name) for name in _NAMES} | {
         "types": list(new.types),
-        "created_at": now(),
+        "created_at": at,
     }
-    async with database.write() as connection:
-        added = await connection.execute(
-            insert(endpoints).values(**row, after_event=newest).returning(endpoints)
-        )
-        return _endpoint(added.mappings().one())
+    added = await connection.execute(
+        insert(endpoints).values(**row, after_event=newest).returning(endpoints)
+    )
+    return _endpoint(added.mappings().one())
 
 
 async def find_endpoints(
@@ -107,12 +113,11 @@ async def find_endpoints(
         return tuple(map(_endpoint, found.mappings()))
 
 
-async def move_endpoint(database: Database, endpoint_id: str, url: str) -> None:
-    """Give an endpoint another address."""
-    async with database.write() as connection:
-        await connection.execute(
-            update(endpoints).where(endpoints.c.id == endpoint_id).values(url=url)
-        )
+async def move_within(connection: AsyncConnection, endpoint_id: str, url: str) -> None:
+    """Give an endpoint another address, inside the caller's write transaction."""
+    await connection.execute(
+        update(endpoints).where(endpoints.c.id == endpoint_id).values(url=url)
+    )
 
 
 async def remove_endpoint(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from starlette.applications import Starlette
@@ -15,15 +16,19 @@ from starlette.routing import Route
 from ivr.ledger.database import Database
 from ivr.monitor.api import Api
 from ivr.monitor.authentication import Keys
+from ivr.monitor.callbacks_api import CallbacksApi
+from ivr.monitor.callbacks_sender import CallbackSender
 from ivr.monitor.commands_api import CommandsApi
 from ivr.monitor.credentials import Passwords
 from ivr.monitor.endpoint import Endpoint
 from ivr.monitor.guard import Guard
 from ivr.monitor.health import Health
+from ivr.monitor.housekeeping import keep_house
 from ivr.monitor.metrics import metrics_response
 from ivr.monitor.models import WebhookKept
 from ivr.monitor.openapi import document
 from ivr.monitor.page import Page
+from ivr.monitor.payments_api import PaymentsApi
 from ivr.monitor.people_api import PeopleApi
 from ivr.monitor.principal import Scope
 from ivr.monitor.problems import HANDLERS
@@ -45,12 +50,14 @@ def create_app(
     heartbeat: float = 15.0,
     people: PeopleSettings | None = None,
     transfers: Transfers | None = None,
+    private_addresses: Literal["allow", "refuse"] = "allow",
 ) -> Starlette:
     """Return the monitor over a ledger.
 
     `tokens` open the API and the page; `gateways` are those whose webhooks are taken in;
     `timezone` says when the day of the indicators begins; `heartbeat` is in seconds;
-    `transfers` says where prepared calls are transferred to.
+    `transfers` says where prepared calls are transferred to; `private_addresses` whether
+    callbacks may go to them.
     Raise `ValueError` without a token and `ZoneInfoNotFoundError` for an unknown time zone.
     """
     keys = Keys(tokens)
@@ -58,11 +65,15 @@ def create_app(
     passwords = Passwords()
     guard = Guard(database, keys, now, timedelta(seconds=people.idle))
     waker = Waker(database)
+    commands = CommandsApi(database, waker, now)
+    sender = CallbackSender(database, waker, now, private=private_addresses)
     api = Api(database, waker, now=now, zone=ZoneInfo(timezone), heartbeat=heartbeat)
     endpoints = [
         *api.endpoints(),
         *TransactionsApi(database, now, transfers or Transfers()).endpoints(),
-        *CommandsApi(database, waker, now).endpoints(),
+        *commands.endpoints(),
+        *CallbacksApi(database, now).endpoints(),
+        *PaymentsApi(database, now, commands).endpoints(),
         *SignIn(database, now, timedelta(seconds=people.session), passwords).endpoints(),
         *PeopleApi(database, now, passwords, people.shortest_password).endpoints(),
         *Health(database).endpoints(),
@@ -89,13 +100,15 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        waking = asyncio.create_task(waker.run())
+        work = (waker.run(), sender.run(), keep_house(database, now))
+        tasks = [asyncio.create_task(one) for one in work]
         try:
             yield
         finally:
             waker.close()
-            waking.cancel()
-            await asyncio.wait([waking])
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     app = Starlette(
         routes=[

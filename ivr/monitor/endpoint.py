@@ -47,6 +47,9 @@ class Endpoint:
     takes_body: bool = False
     """A body of any kind; `body` says more."""
     body: type[BaseModel] | None = None
+    body_type: str = "application/json"
+    refusal: type[BaseModel] | None = None
+    """What refusals are, as JSON, where they are not problem details."""
 
 
 def json_response(answer: BaseModel, status: int = 200) -> Response:

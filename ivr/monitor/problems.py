@@ -7,7 +7,7 @@ import structlog
 from pydantic import BaseModel, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from ivr.ledger.database import LedgerUnavailableError
 
@@ -107,9 +107,45 @@ def problem_response(
     return Response(problem.model_dump_json(), status, headers, media_type=MEDIA_TYPE)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
+def _in_their_words(
+    request: Request,
+    status: HTTPStatus,
+    detail: str,
+    *,
+    code: str | None = None,
+    errors: Sequence[WrongParameter] = (),
+    enrolment: Enrolment | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a problem document, or at the addresses of the Payments resource its errors."""
+    if not request.url.path.startswith(_THEIRS):
+        return problem_response(
+            status, detail, code=code, errors=errors, enrolment=enrolment, headers=headers
+        )
+    number = int(code) if code is not None and code.isdigit() else _CODES.get(status)
+    told = {
+        "code": number or 20_000 + status,
+        "message": " ".join([detail, *(f"{one.parameter}: {one.detail}." for one in errors)]),
+        "more_info": f"https://www.twilio.com/docs/errors/{number or 20_000 + status}",
+        "status": status.value,
+    }
+    return JSONResponse(told, status, headers)
+
+
+_THEIRS = "/2010-04-01/"
+_CODES = {
+    HTTPStatus.BAD_REQUEST: 20001,
+    HTTPStatus.UNAUTHORIZED: 20003,
+    HTTPStatus.FORBIDDEN: 20006,
+    HTTPStatus.METHOD_NOT_ALLOWED: 20004,
+}
+"""Their numbers where they are not 20000 and the status."""
+
+
+async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, ProblemError)  # noqa: S101 - Starlette's handlers are not generic
-    return problem_response(
+    return _in_their_words(
+        request,
         error.status,
         error.detail,
         code=error.code,
@@ -126,12 +162,14 @@ async def _http(request: Request, error: Exception) -> Response:
         HTTPStatus.NOT_FOUND: "There is nothing at this address; /openapi.json lists what is.",
         HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at this address.",
     }
-    return problem_response(status, details.get(status, error.detail), headers=error.headers)
+    detail = details.get(status, error.detail)
+    return _in_their_words(request, status, detail, headers=error.headers)
 
 
-async def _ledger(_request: Request, error: Exception) -> Response:
+async def _ledger(request: Request, error: Exception) -> Response:
     _log.error("ledger not readable", reason=str(error))
-    return problem_response(
+    return _in_their_words(
+        request,
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The ledger cannot be read or written now; try again in a moment.",
         headers={"Retry-After": "5"},
@@ -140,8 +178,10 @@ async def _ledger(_request: Request, error: Exception) -> Response:
 
 async def _fault(request: Request, error: Exception) -> Response:
     _log.error("request failed", path=request.url.path, exc_info=error)
-    return problem_response(
-        HTTPStatus.INTERNAL_SERVER_ERROR, "The monitor failed here; its log says why."
+    return _in_their_words(
+        request,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "The monitor failed here; its log says why.",
     )
 
 

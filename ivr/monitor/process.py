@@ -25,6 +25,7 @@ async def run(settings: Settings, tokens: Sequence[str]) -> None:
             timezone=settings.node.timezone,
             people=settings.people,
             transfers=Transfers.of(settings),
+            private_addresses=settings.callbacks.private_addresses,
         )
         sock = listen(settings.monitor.host, settings.monitor.port)
         await serve(app, sock, proxies=settings.monitor.proxies)

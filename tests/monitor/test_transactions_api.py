@@ -13,7 +13,7 @@ from ivr.ledger.database import Database
 from ivr.ledger.preparations import claim
 from ivr.ledger.tables import events, transactions
 from tests.ledger.stage import REFERENCE, Stage, rows, types
-from tests.monitor.clients import client_of, make_app
+from tests.monitor.clients import client_of, listening, make_app, serving
 from tests.monitor.story import NOON
 
 ADDRESS = "/api/v1/transactions"
@@ -208,3 +208,12 @@ async def test_nothing_secret_is_in_the_events(database: Database) -> None:
     told = str(await rows(database, events))
     assert made["transfer"]["number"][2:] not in told
     assert made["transfer"]["header"].partition(": ")[2] not in told
+
+
+async def test_a_running_monitor_ends_what_nobody_came_for(database: Database) -> None:
+    made = (await posted(database, FREE)).json()
+    # The clock of this monitor is an hour on.
+    async with serving(database) as (base, _), listening(base, "?after=2") as listener:
+        ended = await listener.next()
+    assert (ended.event, ended.data["transaction_id"]) == ("transaction.ended", made["id"])
+    assert ended.data["data"]["result"] == "expired"

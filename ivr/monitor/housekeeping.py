@@ -1,0 +1,28 @@
+"""What the monitor does by itself: ending what was prepared and nobody came for."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from ivr.ledger.database import Database, LedgerUnavailableError
+from ivr.ledger.preparations import expire
+
+EVERY = 5.0
+"""Seconds between two looks; nothing is claimed late, whatever they are."""
+
+log = structlog.get_logger(__name__)
+
+
+async def keep_house(database: Database, now: Callable[[], datetime]) -> None:
+    """Look again and again until cancelled. Any number of monitors may."""
+    while True:
+        try:
+            ended = await expire(database, now)
+        except LedgerUnavailableError as error:
+            log.warning("preparations-not-expired", why=str(error))
+        else:
+            if ended:
+                log.info("preparations-expired", transactions=ended)
+        await asyncio.sleep(EVERY)
