@@ -233,7 +233,7 @@ class Course:
         address, owner = command.data.get("phone"), command.data.get("agent")
         if not isinstance(address, str) or not address:
             return self._terms.phones
-        asking = Phone(address, owner if isinstance(owner, str) else None)
+        asking = Phone.of(address, owner)
         return (asking, *(one for one in self._terms.phones if one.address != address))
 
     def _break_seal(self) -> None:

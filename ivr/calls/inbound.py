@@ -73,7 +73,7 @@ class Carried:
     def of(cls, found: Preparation) -> "Carried":
         """Return what was prepared."""
         money = Money(found.amount, found.currency)
-        phones = (Phone(found.agent_phone, found.owner_id),) if found.agent_phone else ()
+        phones = (Phone.of(found.agent_phone, found.owner_id),) if found.agent_phone else ()
         return cls(
             found.transaction_id,
             Prepared(found.debt, money, again=found.reused),

@@ -20,6 +20,7 @@ from ivr.sip.registrar import Binding
 from ivr.sip.trunk import Trunk
 from ivr.sip.uri import SIP_SCHEMES, parse_uri
 
+_ID = re.compile("[a-p]{32}")
 _NUMBER = re.compile(r"\+?[0-9]{1,20}")
 
 
@@ -33,6 +34,13 @@ class Phone:
 
     address: str
     owner: str | None = None
+    """An id, as events have it; programs that own a transaction have none."""
+
+    @classmethod
+    def of(cls, address: str, owner: object) -> "Phone":
+        """Return a phone of somebody who may be no person."""
+        known = isinstance(owner, str) and _ID.fullmatch(owner) is not None
+        return cls(address, str(owner) if known else None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from tests.sip.wire import PHONE, request
 ANSWER = OFFER.replace(b"49170", b"49270")
 TOKEN, CODE = "abcdefghijklmnop" * 2, "12345678"
 VISA, EXPIRY, SECURITY = "4242424242424242", "1230", "123"
+ANNA, BOB = "a" * 32, "b" * 32
 DEBT = Debt(
     id="debt",
     reference="20261234",
@@ -38,7 +39,7 @@ DEBT = Debt(
 def prepared(**more: Any) -> Preparation:
     terms: dict[str, Any] = {
         "transaction_id": "prepared",
-        "owner_id": "anna",
+        "owner_id": ANNA,
         "debt": DEBT,
         "amount": 5000,
         "currency": "EUR",
@@ -69,7 +70,7 @@ class Desk(Exchange):
             settings=self.agents,
             bindings=lambda _: None,
             open_leg=lambda host, trunk: self._agent_leg(host),
-            owner_of=lambda phone: succeed("anna" if phone == "1001" else None),
+            owner_of=lambda phone: succeed(ANNA if phone == "1001" else None),
             trunk=Trunk("pbx", "192.0.2.20", ping_interval=0),
         )
 
@@ -217,4 +218,16 @@ class Desk(Exchange):
         assert self.wire.agent.live_calls == 0
 
 
-__all__ = ["CODE", "DEBT", "EXPIRY", "SECURITY", "TOKEN", "VISA", "Desk", "prepared"]
+__all__ = [
+    "ANNA",
+    "ANSWER",
+    "BOB",
+    "CODE",
+    "DEBT",
+    "EXPIRY",
+    "SECURITY",
+    "TOKEN",
+    "VISA",
+    "Desk",
+    "prepared",
+]

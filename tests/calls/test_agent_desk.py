@@ -1,7 +1,9 @@
 """Taking a call back to an agent over a bridge, and handing it over again."""
 
+from twisted.internet.defer import succeed
+
 from ivr.vocabulary import CommandOutcome, CommandType, EventType, Result, Step
-from tests.calls.desk import ANSWER, EXPIRY, SECURITY, VISA, Desk
+from tests.calls.desk import ANNA, ANSWER, BOB, EXPIRY, SECURITY, VISA, Desk, prepared
 
 DONE, ALREADY = CommandOutcome.DONE, CommandOutcome.ALREADY
 
@@ -164,14 +166,14 @@ def test_an_agent_who_does_not_answer_is_told_of_and_the_debtor_chooses() -> Non
 def test_phones_are_tried_in_turn_the_one_who_asks_first() -> None:
     desk = Desk(38400, phones=("1002", "1003"))
     desk.transfer_in()
-    desk.take_back(phone="1009", agent="bob")
+    desk.take_back(phone="1009", agent=BOB)
     called = []
     for _ in range(4):
         called.append(desk.last().uri.called)
         desk.agent_hears(603)
     assert called == ["1009", "1001", "1002", "1003"]
     rung = [e.detail.agent for e in desk.events if e.type is EventType.AGENT_RINGING]
-    assert rung == ["bob", "anna", None, None]
+    assert rung == [BOB, ANNA, None, None]
     assert desk.said[-1] == "agent.unavailable"
     desk.hang_up()
     desk.nothing_is_left()
@@ -280,3 +282,12 @@ def test_a_reinvite_of_the_debtor_changes_nothing_of_it() -> None:
     assert desk.hand_over() is DONE
     desk.hang_up()
     desk.nothing_is_left()
+
+
+def test_a_transaction_of_a_program_is_taken_back_too() -> None:
+    desk = Desk(36250)
+    desk.found = succeed(prepared(owner_id="token:crm", agent_phone="1009"))
+    desk.transfer_in()
+    assert desk.take_back() is DONE
+    assert desk.agent_events() == ["wanted", "ringing"]
+    desk.hang_up()
