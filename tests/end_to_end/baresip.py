@@ -67,6 +67,7 @@ class Baresip:
         self._kept: deque[Event] = deque()
         self.tls_port = 0
         """Where it is called over TLS."""
+        self._directory = Path()
         self._server = ""
         self._transport = "udp"
 
@@ -84,15 +85,16 @@ class Baresip:
         ca: Path | None = None,
         certificate: Path | None = None,
         encryption: str = "",
+        record: bool = False,
     ) -> Self:
         """Start baresip as `user` of `server` ("host:port"), configured in `directory`.
 
         With `register`, return when it has registered. `ca` are the authorities that it
         believes over TLS, `certificate` what it shows there (PEM, with its key). `encryption`
-        of media is `srtp` (offered), `srtp-mand` (or no
-        call) or none.
+        of media is `srtp` (offered), `srtp-mand` (or no call) or none. With `record`, what
+        it hears is left in files (`heard`).
         """
-        control_port, sip_port = _write_config(directory, ca, certificate)
+        control_port, sip_port = _write_config(directory, ca, certificate, record=record)
         log = directory / "baresip.log"
         with log.open("wb") as output:
             try:
@@ -111,6 +113,7 @@ class Baresip:
             raise BaresipError(f"baresip did not start:\n{log.read_text()}") from error
         baresip = cls(process, stream)
         baresip.tls_port = sip_port + 1
+        baresip._directory = directory
         baresip._server = server
         baresip._transport = transport
         try:
@@ -131,13 +134,33 @@ class Baresip:
     ) -> None:
         await self.close()
 
-    async def call(self, number: str) -> None:
-        """Call `number` at the server and wait for the answer."""
+    async def dial(self, number: str) -> None:
+        """Begin to call `number` at the server."""
         parameter = "" if self._transport == "udp" else f";transport={self._transport}"
         await self._command("dial", f"sip:{number}@{self._server}{parameter}")
+
+    async def call(self, number: str) -> None:
+        """Call `number` at the server and wait for the answer."""
+        await self.dial(number)
         event = await self.wait_for("CALL_ESTABLISHED", "CALL_CLOSED")
         if event["type"] == "CALL_CLOSED":
             raise BaresipError(f"the call was not answered: {event.get('param')}")
+
+    @property
+    def address(self) -> str:
+        """Where it listens, `host:port`."""
+        config = (self._directory / "config").read_text()
+        [line] = [one for one in config.splitlines() if one.startswith("sip_listen ")]
+        return line.split()[1]
+
+    @property
+    def heard(self) -> list[Path]:
+        """What it has heard in each of its calls, by the time they began."""
+        return sorted(self._directory.glob("dump-*-dec.wav"))
+
+    async def transfer(self, uri: str) -> None:
+        """Ask the other side to call `uri` instead (REFER)."""
+        await self._command("transfer", uri)
 
     async def take(self) -> None:
         """Wait for a call and answer it."""
@@ -238,7 +261,7 @@ def _in_time(seconds: float, what: str) -> Any:
 
 
 def _write_config(
-    directory: Path, ca: Path | None, certificate: Path | None
+    directory: Path, ca: Path | None, certificate: Path | None, *, record: bool
 ) -> tuple[int, int]:
     """Write baresip's files to `directory`; return the control and SIP ports they name."""
     silence = directory / "silence.wav"
@@ -251,6 +274,8 @@ def _write_config(
     config = _CONFIG.format(
         sip_port=sip_port, control_port=control_port, silence=silence, modules=_MODULES
     )
+    if record:
+        config += f"module sndfile.so\nsnd_path {directory}\n"
     if ca is not None:
         config += f"sip_cafile {ca}\n"
     if certificate is not None:
