@@ -12,12 +12,13 @@ from typing import Any, Self
 from ivr.demo.stage import Stage
 
 LOAD_CORE, SERVER_CORE = 0, 1
+FIRST_PORT = 30000
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(frozen=True, slots=True)
-class Cost:
+class Spent:
     """What a process has used up to a moment."""
 
     at: float
@@ -37,7 +38,7 @@ class Server:
             {
                 "SOLDE_LOG__LEVEL": "info",
                 "SOLDE_SIP__MAX_CALLS": str(max_calls),
-                "SOLDE_MEDIA__FIRST_PORT": "30000",
+                "SOLDE_MEDIA__FIRST_PORT": str(FIRST_PORT),
                 "SOLDE_MEDIA__LAST_PORT": "39998",
             },
         )
@@ -52,7 +53,7 @@ class Server:
         """Start the telephone side alone, on its core."""
         await self.stage.command("migrate")
         await self.stage.start("ivr")
-        os.sched_setaffinity(self.stage.pid, {SERVER_CORE})
+        _pin(self.stage.pid)
         return self
 
     async def __aexit__(
@@ -67,11 +68,17 @@ class Server:
             if '"ivr.stopped"' in line:
                 self.punctuality = json.loads(line)
 
-    def cost(self) -> Cost:
+    def spent(self) -> Spent:
         """Read what it has used so far (proc_pid_stat(5))."""
         process = Path(f"/proc/{self.stage.pid}")
         stat = (process / "stat").read_text()
         fields = stat.rpartition(")")[2].split()
         cpu = (int(fields[11]) + int(fields[12])) / _TICKS
         resident = int((process / "statm").read_text().split()[1])
-        return Cost(asyncio.get_running_loop().time(), cpu, resident * _PAGE)
+        return Spent(asyncio.get_running_loop().time(), cpu, resident * _PAGE)
+
+
+def _pin(pid: int) -> None:
+    """Keep all threads of a process on the server's core; those to come inherit it."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {SERVER_CORE})
