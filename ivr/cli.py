@@ -5,23 +5,37 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
 
-from ivr.logs import configure
-from ivr.settings import Settings, SettingsError, load
-
-_T = TypeVar("_T")
+from ivr.cli_common import migrate as bring_up_to_date
+from ivr.cli_common import run as run_
+from ivr.cli_common import settings_of
+from ivr.settings import Settings
 
 _DATE = click.DateTime(formats=["%Y-%m-%d"])
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Imports the web side for `solde users` only."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*super().list_commands(context), "users"])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name == "users":
+            from ivr.cli_users import users  # noqa: PLC0415
+
+            return users
+        return super().get_command(context, name)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="solde")
 @click.option(
     "--config",
@@ -34,32 +48,13 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
-def _settings(context: click.Context) -> Settings:
-    try:
-        settings = load(context.obj)
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
-    settings.node.data_dir.mkdir(parents=True, exist_ok=True)
-    configure(settings.log.level, settings.log.format)
-    return settings
-
-
-def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    from ivr.ledger.database import LedgerUnavailableError  # noqa: PLC0415
-
-    try:
-        return asyncio.run(work)
-    except LedgerUnavailableError as error:
-        raise click.ClickException(f"ledger.url: {error}") from None
-
-
 @cli.command()
 @click.pass_context
 def ivr(context: click.Context) -> None:
     """Run the telephone side: SIP, RTP, keypad, gateway."""
     from ivr.calls.process import run  # noqa: PLC0415
 
-    sys.exit(run(_settings(context)))
+    sys.exit(run(settings_of(context)))
 
 
 @cli.command()
@@ -69,13 +64,13 @@ def monitor(context: click.Context) -> None:
     from ivr.monitor.process import run  # noqa: PLC0415
     from ivr.monitor.server import ListenError  # noqa: PLC0415
 
-    settings = _settings(context)
+    settings = settings_of(context)
     tokens = [token.get_secret_value() for token in settings.monitor.tokens]
     if not tokens:
         tokens = [secrets.token_urlsafe(24)]
         _show_page(settings, tokens[0])
     try:
-        _run(run(settings, tokens))
+        run_(run(settings, tokens))
     except ListenError as error:
         raise click.ClickException(str(error)) from None
 
@@ -86,8 +81,8 @@ def serve(context: click.Context) -> None:
     """Run both sides on this machine; the database is made when it is not there."""
     from ivr.supervisor import supervise  # noqa: PLC0415
 
-    settings = _settings(context)
-    _run(_migrate(settings))
+    settings = settings_of(context)
+    run_(bring_up_to_date(settings))
     environment = dict(os.environ)
     if not settings.monitor.tokens:
         token = secrets.token_urlsafe(24)
@@ -95,14 +90,14 @@ def serve(context: click.Context) -> None:
         _show_page(settings, token)
     options = ["--config", str(context.obj)] if context.obj else []
     commands = {"ivr": [*options, "ivr"], "monitor": [*options, "monitor"]}
-    sys.exit(_run(supervise(commands, environment)))
+    sys.exit(run_(supervise(commands, environment)))
 
 
 @cli.command()
 @click.pass_context
 def migrate(context: click.Context) -> None:
     """Make the ledger's tables, or bring them up to date."""
-    _run(_migrate(_settings(context)))
+    run_(bring_up_to_date(settings_of(context)))
 
 
 @cli.group()
@@ -117,7 +112,7 @@ def load_debts(context: click.Context, file: Path) -> None:
     """Load debts from a CSV FILE; a file with any error loads nothing."""
     from ivr.ledger.debts_csv import DebtsFileError, read_debts  # noqa: PLC0415
 
-    settings = _settings(context)
+    settings = settings_of(context)
     try:
         found = read_debts(file)
     except DebtsFileError as error:
@@ -135,8 +130,8 @@ def load_debts(context: click.Context, file: Path) -> None:
         finally:
             await database.close()
 
-    _run(_migrate(settings))
-    _run(store())
+    run_(bring_up_to_date(settings))
+    run_(store())
     click.echo(f"{len(found)} debts loaded")
 
 
@@ -154,7 +149,7 @@ def kpi(
     from ivr.ledger.database import open_database  # noqa: PLC0415
     from ivr.ledger.kpi import indicators  # noqa: PLC0415
 
-    settings = _settings(context)
+    settings = settings_of(context)
     zone = ZoneInfo(settings.node.timezone)
     today = datetime.now(zone).date()
     first = datetime.combine(start.date() if start else today, time(), zone)
@@ -167,7 +162,7 @@ def kpi(
         finally:
             await database.close()
 
-    found = _run(count())
+    found = run_(count())
     click.echo(to_json(found) if as_json else as_text(found, zone))
 
 
@@ -183,17 +178,6 @@ def demo(as_json: bool, mistakes: bool, card: str, language: str) -> None:
     sys.exit(
         asyncio.run(show(as_json=as_json, mistakes=mistakes, card=card, language=language))
     )
-
-
-async def _migrate(settings: Settings) -> None:
-    from ivr.ledger.database import open_database  # noqa: PLC0415
-    from ivr.ledger.schema import migrate as bring_up_to_date  # noqa: PLC0415
-
-    database = open_database(settings.ledger_url)
-    try:
-        await bring_up_to_date(database)
-    finally:
-        await database.close()
 
 
 def _show_page(settings: Settings, token: str) -> None:

@@ -1,5 +1,6 @@
 """Tokens of programs. Only hashes are kept: a token is shown once, when it is made."""
 
+import re
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ivr.ledger.tables_agents import api_tokens, users
 
 PREFIX: Final = "solde_"
 """So that a token that was pasted somewhere is recognised."""
+NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,29}")
 _LOOK: Final = timedelta(seconds=60)
 
 

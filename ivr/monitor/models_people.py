@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
+from ivr.ledger.api_tokens import NAME
 from ivr.ledger.people import LOGIN
 from ivr.monitor.bodies import Body, Text
 from ivr.monitor.principal import Role, Scope
@@ -15,7 +16,7 @@ _Phone = Annotated[
 ]
 _Password = Annotated[SecretStr, Field(max_length=1024)]
 _Language = Literal["fr", "en"]
-_TokenName = Annotated[str, Field(pattern="^[a-z0-9][a-z0-9._-]{0,29}$")]
+_TokenName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
 
 
 class _Answer(BaseModel):
