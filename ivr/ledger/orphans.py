@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import RowMapping, exists, select
+from sqlalchemy import RowMapping, exists, or_, select
 
 from ivr.ledger.details import EventDetail
 from ivr.ledger.events import Event
 from ivr.ledger.journal import Journal, Writing
 from ivr.ledger.tables import OPEN, calls, payment_attempts, transactions
+from ivr.ledger.tables_agents import preparations
 from ivr.vocabulary import EventType, Result, Step
 
 PROCESS_ENDED: Final = "process-ended"
@@ -28,6 +29,7 @@ async def close_orphans(journal: Journal, now: Callable[[], datetime], node: str
         attempt_open = exists().where(
             payment_attempts.c.transaction_id == transactions.c.id, OPEN
         )
+        prepared = exists().where(preparations.c.transaction_id == transactions.c.id)
         left = await writing.connection.execute(
             select(
                 transactions.c.id,
@@ -37,7 +39,12 @@ async def close_orphans(journal: Journal, now: Callable[[], datetime], node: str
                 attempt_open.label("attempt_open"),
             )
             .join(calls, calls.c.id == transactions.c.call_id)
-            .where(transactions.c.ended_at.is_(None), calls.c.node == node)
+            .where(
+                transactions.c.ended_at.is_(None),
+                calls.c.node == node,
+                # Taken back by a PBX, it waits for another call, or for its time to end.
+                or_(calls.c.ended_at.is_(None), ~prepared),
+            )
             .order_by(transactions.c.created_at, transactions.c.id)
         )
         ends = [_end(row, at) for row in left.mappings()]
