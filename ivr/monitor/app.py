@@ -34,6 +34,7 @@ from ivr.monitor.principal import Scope
 from ivr.monitor.problems import HANDLERS
 from ivr.monitor.security_headers import SecurityHeaders
 from ivr.monitor.sign_in import SignIn
+from ivr.monitor.single_sign_on import SingleSignOn
 from ivr.monitor.stream import Waker
 from ivr.monitor.transactions_api import TransactionsApi, Transfers
 from ivr.monitor.webhooks import Webhooks
@@ -91,6 +92,8 @@ def create_app(
         ),
     ]
     described = document(endpoints)
+    lifetime = timedelta(seconds=people.session)
+    provider = SingleSignOn(database, now, lifetime, people.single_sign_on).routes()
 
     async def openapi(_request: Request) -> Response:
         return JSONResponse(described)
@@ -122,7 +125,8 @@ def create_app(
             ),
             Route("/openapi.json", openapi),
             Route("/metrics", guard.before(metrics, Scope.READ_ALL)),
-            *Page(keys, guard).routes(),
+            *provider,
+            *Page(keys, guard, provider=bool(provider)).routes(),
         ],
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers=HANDLERS,
