@@ -6,6 +6,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from ivr.calls.phones import Phones
+from ivr.journey.charging import Charge
 from ivr.ledger.commands import Command
 from ivr.ledger.debts import Debt
 from ivr.ledger.preparations import Preparation
@@ -13,6 +14,8 @@ from ivr.media.leg import MediaLeg
 from ivr.settings_agents import AgentSettings
 from ivr.sip import Address, Request, Response, Trunk
 from ivr.vocabulary import CommandOutcome, CommandType, EventType, Step
+from payment_gateway.card import Card
+from payment_gateway.results import Money
 from tests.calls.exchange import OFFER, Exchange
 from tests.sip.callee import reply
 from tests.sip.peers import reply as in_dialog_reply
@@ -53,6 +56,22 @@ def prepared(**more: Any) -> Preparation:
     return Preparation(**{**terms, **more})
 
 
+class Till:
+    """A cash desk whose gateway answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.charged: list[Money] = []
+        self.answer: Deferred[Charge] = Deferred()
+
+    def for_call(self, call_id: str, transaction_id: str) -> "Till":
+        return self
+
+    def charge(self, debt_id: str, money: Money, card: Card) -> Deferred[Charge]:
+        with card:
+            self.charged.append(money)  # leaving wipes it
+        return self.answer
+
+
 class Desk(Exchange):
     """One debtor's call. `agents` are settings; every SIP message of ours is kept in `sent`."""
 
@@ -61,7 +80,11 @@ class Desk(Exchange):
         self.claims: list[tuple[str | None, str | None]] = []
         self.found: Deferred[Preparation | None] = succeed(prepared())
         self.sent: list[Request | Response] = []
+        self.till = Till()
         super().__init__(first_port, 8, claim=self._claim, refers=refers)
+
+    def cash_desk(self) -> object:
+        return self.till
 
     def phones(self) -> Phones:
         return Phones(
@@ -95,6 +118,12 @@ class Desk(Exchange):
         self.tag = answered[-1].to.tag
         if answered[-1].status == 200:  # type: ignore[union-attr] # no request of ours is there
             self.in_dialog("ACK", 1)
+
+    def to_gateway(self) -> None:
+        self.to_card()
+        self.press(VISA + EXPIRY + SECURITY)
+        self.press("1")
+        assert len(self.till.charged) == 1
 
     def to_card(self) -> None:
         self.transfer_in()

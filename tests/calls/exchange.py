@@ -96,7 +96,7 @@ class Exchange:
             now=lambda: NOW,
             events=self,
             debts=NoDebts(),
-            cash_desk=CashDesk(self.wire.clock, cast("Any", None), cast("Any", None), 1, ""),
+            cash_desk=cast("Any", self.cash_desk()),
             library=FakeLibrary(),
             questions=questions(Settings(), NOW.date),
             phones=self.phones(),
@@ -111,6 +111,9 @@ class Exchange:
             return self.legs[-1]
 
         self.switchboard = switchboard(around, open_leg, **more)
+
+    def cash_desk(self) -> object:
+        return CashDesk(self.wire.clock, cast("Any", None), cast("Any", None), 1, "")
 
     def phones(self) -> Phones:
         return nobody(self.wire.clock)
