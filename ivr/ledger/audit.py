@@ -58,12 +58,18 @@ async def add_audit(
 
 
 async def find_audit(
-    database: Database, *, before: int | None = None, limit: int = 50
+    database: Database,
+    *,
+    before: int | None = None,
+    actor: str | None = None,
+    limit: int = 50,
 ) -> tuple[AuditRow, ...]:
-    """Return acts, newest first, those with an id below `before`."""
+    """Return acts, newest first, those with an id below `before`, of one actor on wish."""
     query = select(*(trail.c[field.name] for field in fields(AuditRow)))
     if before is not None:
         query = query.where(trail.c.id < before)
+    if actor is not None:
+        query = query.where(trail.c.actor == actor)
     async with database.read() as connection:
         found = await connection.execute(query.order_by(trail.c.id.desc()).limit(limit))
         return tuple(AuditRow(**row) for row in found.mappings())

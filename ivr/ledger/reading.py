@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ivr.ledger.database import Database
 from ivr.ledger.paging import Page, page_of, paged, utc
 from ivr.ledger.tables import calls, debts, events, payment_attempts, transactions
+from ivr.ledger.tables_agents import users
 from ivr.vocabulary import AttemptState, EventType
 
 MAX_ID = 2**63 - 1
@@ -49,6 +50,8 @@ class TransactionRow:
     debt_id: str | None
     owner_id: str | None
     """The agent whose it is; None for a transaction of nobody's."""
+    owner: str | None
+    """The agent's name; a program is named by its id."""
     reference: str | None
     channel: str
     journey: str
@@ -263,14 +266,15 @@ def _transactions() -> Select[Any]:
     )
     return select(
         *transactions.columns,
+        func.coalesce(users.c.name, transactions.c.owner_id).label("owner"),
         debts.c.reference,
         payment_attempts.c.brand,
         payment_attempts.c.last4,
         payment_attempts.c.reference.label("gateway_reference"),
     ).select_from(
-        transactions.outerjoin(debts, debts.c.id == transactions.c.debt_id).outerjoin(
-            payment_attempts, payment_attempts.c.id == paid
-        )
+        transactions.outerjoin(debts, debts.c.id == transactions.c.debt_id)
+        .outerjoin(payment_attempts, payment_attempts.c.id == paid)
+        .outerjoin(users, users.c.id == transactions.c.owner_id)
     )
 
 

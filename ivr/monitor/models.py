@@ -96,6 +96,9 @@ class EventData(_Answer):
     peer_loss: float | None = _absent_when_none()
     jitter: float | None = _absent_when_none()
     round_trip: float | None = _absent_when_none()
+    agent: str | None = _absent_when_none()
+    command: str | None = _absent_when_none()
+    outcome: str | None = _absent_when_none()
 
 
 class Event(_Answer):
@@ -123,6 +126,8 @@ class Transaction(_Answer):
     id: str
     call_id: str | None
     debt_id: str | None
+    owner_id: str | None = Field(description="The agent, or the program, whose it is.")
+    owner: str | None = Field(description="Their name.")
     reference: str | None = Field(description="The debt's reference, as on the letter.")
     channel: str
     journey: str

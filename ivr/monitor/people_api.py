@@ -187,7 +187,9 @@ class PeopleApi:
 
     async def _audit(self, request: Request) -> Response:
         asked = read_query(AuditQuery, request)
-        found = await find_audit(self._database, before=asked.before, limit=asked.limit)
+        found = await find_audit(
+            self._database, before=asked.before, actor=asked.actor, limit=asked.limit
+        )
         return json_response(
             models.Acts(items=[models.Act.model_validate(one) for one in found])
         )

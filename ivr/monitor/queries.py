@@ -75,6 +75,9 @@ class AuditQuery(_Query):
         le=MAX_ID,
         description="Only those with a lower id: the last one's of a page.",
     )
+    actor: Annotated[str, Field(pattern="^[!-~]{1,100}$")] | None = Field(
+        None, description="Only theirs: `user:anna`, `token:crm`."
+    )
     limit: _Limit = 50
 
 
