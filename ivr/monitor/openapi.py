@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, made from the endpoints and their pydantic models."""
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from importlib import metadata
@@ -12,6 +13,7 @@ from ivr.monitor import problems
 from ivr.monitor.authentication import SESSION_COOKIE
 from ivr.monitor.endpoint import Endpoint
 
+_IN_PATH = re.compile(r"\{(\w+)\}")
 _COMPONENTS = "#/components/schemas/{model}"
 
 
@@ -76,13 +78,12 @@ def _operation(endpoint: Endpoint, schemas: dict[str, Any]) -> dict[str, Any]:
 def _parameters(endpoint: Endpoint, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     in_path = [
         {
-            "name": part.strip("{}"),
+            "name": name,
             "in": "path",
             "required": True,
             "schema": {"type": "string"},
         }
-        for part in endpoint.path.split("/")
-        if part.startswith("{")
+        for name in _IN_PATH.findall(endpoint.path)
     ]
     query = endpoint.query.model_json_schema(ref_template=_COMPONENTS)
     schemas.update(query.get("$defs", {}))

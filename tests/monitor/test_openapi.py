@@ -1,5 +1,6 @@
 """The OpenAPI document: well formed, complete, and true of what is really answered."""
 
+import re
 from typing import Any
 
 import httpx
@@ -162,7 +163,7 @@ async def test_the_document_is_openapi(database: Database) -> None:
     assert len(ids) == len(set(ids)) > 8
     for path, _, operation in operations(document):
         in_path = {one["name"] for one in operation["parameters"] if one["in"] == "path"}
-        assert in_path == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        assert in_path == set(re.findall(r"\{(\w+)\}", path))
         names = [(one["name"], one["in"]) for one in operation["parameters"]]
         assert len(names) == len(set(names))
 
@@ -237,9 +238,10 @@ async def test_the_webhook_is_what_is_documented(database: Database) -> None:
             validator(document, schema).validate(answer.json())
 
 
-async def test_every_address_is_tried_above(database: Database) -> None:
+async def test_all_that_is_read_is_tried_above(database: Database) -> None:
     document = await read(database)
-    assert set(document["paths"]) == {path for path, _ in ADDRESSES} | {"/webhooks/{gateway}"}
+    # `test_schemathesis` asks for all the others.
+    assert {path for path, _ in ADDRESSES} <= set(document["paths"])
 
 
 async def test_streamed_events_are_what_is_documented(database: Database) -> None:
