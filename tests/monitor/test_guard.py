@@ -20,6 +20,7 @@ from ivr.monitor.authentication import COOKIE
 from ivr.monitor.principal import RIGHTS, Role, Scope
 from ivr.monitor.server import listen, serve
 from ivr.vocabulary import Step
+from tests.fakes.databases import ledger_url, postgres
 from tests.monitor.clients import BEARER, TOKEN, Listener, client_of, listening, make_app
 from tests.monitor.people import (
     NOBODY,
@@ -33,7 +34,8 @@ from tests.monitor.people import (
 )
 from tests.monitor.story import NOON, Teller, record
 
-__all__ = ["quick_hashes"]
+# What is whose, and the wake of what was taken away, are the work of both databases.
+__all__ = ["ledger_url", "postgres", "quick_hashes"]
 
 ALL = frozenset(Role)
 HEADS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
