@@ -103,12 +103,14 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        work = (waker.run(), sender.run(), keep_house(database, now))
+        stopped = asyncio.Event()
+        work = (waker.run(), sender.run(), keep_house(database, now, stopped))
         tasks = [asyncio.create_task(one) for one in work]
         try:
             yield
         finally:
             waker.close()
+            stopped.set()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)

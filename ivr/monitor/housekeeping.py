@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 import structlog
@@ -15,9 +16,11 @@ EVERY = 5.0
 log = structlog.get_logger(__name__)
 
 
-async def keep_house(database: Database, now: Callable[[], datetime]) -> None:
-    """Look again and again until cancelled. Any number of monitors may."""
-    while True:
+async def keep_house(
+    database: Database, now: Callable[[], datetime], stopped: asyncio.Event
+) -> None:
+    """Look again and again until stopped. Any number of monitors may."""
+    while not stopped.is_set():
         try:
             ended = await expire(database, now)
         except LedgerUnavailableError as error:
@@ -25,4 +28,6 @@ async def keep_house(database: Database, now: Callable[[], datetime]) -> None:
         else:
             if ended:
                 log.info("preparations-expired", transactions=ended)
-        await asyncio.sleep(EVERY)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(EVERY):
+                await stopped.wait()
