@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
+import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -16,6 +17,7 @@ from ivr.ledger.audit import find_audit
 from ivr.ledger.callbacks import Endpoint
 from ivr.ledger.database import Database
 from ivr.ledger.tables_agents import callback_deliveries
+from ivr.monitor import callbacks_sender
 from ivr.monitor.callbacks_sender import CallbackSender, new_secret
 from ivr.monitor.stream import Waker
 from ivr.vocabulary import EntryError, EventType, Result, Step
@@ -326,3 +328,21 @@ async def test_a_payment_session_is_told_in_its_own_words(database: Database) ->
         {"Result": "success", "PaymentCardNumber": "x" * 12 + "4242",
          "PaymentCardType": "visa", "PaymentConfirmationCode": "pi_1"},
     ]  # fmt: skip
+
+
+async def test_the_address_that_was_looked_at_is_called_by_its_name(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def looked_up(_url: httpx.URL) -> str:
+        return "127.0.0.1"
+
+    monkeypatch.setattr(callbacks_sender, "_public_address", looked_up)
+    async with (
+        integrating() as integrator,
+        sending(database, Moved(), private="refuse") as sender,
+    ):
+        await told(database, f"http://crm.test:{integrator.port}/told")
+        await happens(database, "a")
+        await turn(sender)
+        (got,) = integrator.received
+    assert (got.path, got.headers["host"]) == ("/told", f"crm.test:{integrator.port}")
