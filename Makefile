@@ -11,8 +11,9 @@ TEST_PACKAGES := python3-venv sip-tester baresip-core tshark chromium
 
 .PHONY: demo serve test lint types imports bench soak lock clean
 
-demo: $(VENV)/.demo ## A phone calls, keys a card and pays, on this machine alone
+demo: $(VENV)/.demo ## A debtor pays; an agent transfers, takes back, hands over: here alone
 	$(BIN)/solde demo
+	$(BIN)/solde demo --act agent
 
 serve: $(VENV)/.demo ## Run both sides with ./solde.toml, or the defaults
 	$(BIN)/solde serve

@@ -167,17 +167,23 @@ def kpi(
 
 
 @cli.command()
+@click.option(
+    "--act",
+    type=click.Choice(["debtor", "agent"]),
+    default="debtor",
+    show_default=True,
+    help="A debtor calls; or an agent transfers, takes back and hands over.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end.")
 @click.option("--mistakes", is_flag=True, help="Let the debtor mistype on the way.")
 @click.option("--card", default="4242424242424242", show_default=True, help="Card to key.")
 @click.option("--language", type=click.Choice(["fr", "en"]), default="fr", show_default=True)
-def demo(as_json: bool, mistakes: bool, card: str, language: str) -> None:
-    """Let an independent softphone call, key a card and pay, on this machine alone."""
+def demo(act: str, as_json: bool, mistakes: bool, card: str, language: str) -> None:
+    """Let independent softphones call, key a card and pay, on this machine alone."""
     from ivr.demo.show import show  # noqa: PLC0415
 
-    sys.exit(
-        asyncio.run(show(as_json=as_json, mistakes=mistakes, card=card, language=language))
-    )
+    acting = show(act=act, as_json=as_json, mistakes=mistakes, card=card, language=language)
+    sys.exit(asyncio.run(acting))
 
 
 def _show_page(settings: Settings, token: str) -> None:

@@ -29,6 +29,7 @@ class Debtor:
     """Has an answer ready for each time a step asks."""
 
     def __init__(self, language: str, card: str, *, mistakes: bool) -> None:
+        self.card = card
         code = "1234" if card.startswith(("34", "37")) else "123"
         right = {
             Step.REFERENCE: REFERENCES[language],
@@ -44,6 +45,10 @@ class Debtor:
         self._answers = {
             step: deque([*wrong.get(step, ()), (Keys(keys),)]) for step, keys in right.items()
         }
+
+    def interrupt(self, digits: int) -> None:
+        """Key only so many digits of the card number, the first time it is asked for."""
+        self._answers[Step.CARD_NUMBER].appendleft((Keys(self.card[:digits]),))
 
     def answer(self, step: Step) -> Answer | None:
         """Return what to press now that `step` has asked, None when there is nothing to say.

@@ -96,7 +96,8 @@ class Call(VoIP.VoIPCall):
         record = self.phone.next_record()
         if self.heard is not None:
             self.heard.write(record, time.monotonic())
-        report("hung-up", by=by, heard=str(record))
+        events = self.sound.events_heard if self.sound is not None else 0
+        report("hung-up", by=by, heard=str(record), events=events)
 
 
 class Signalling(SIP.SIPClient):

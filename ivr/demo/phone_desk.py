@@ -9,8 +9,9 @@
 
 `number` may be left out where the phone was started with one; `tones` may be `in-band`. The
 events are `registered`, `ringing` (somebody calls), `answered`, `refused` (with `status`,
-`reason`, `retry_after`), `keys-sent` (with `count`), `hung-up` (with `by`, `near` or `far`, and
-`heard`, the WAV file) and `error` (with `do` and `reason`). No event carries a key's value.
+`reason`, `retry_after`), `keys-sent` (with `count`), `hung-up` (with `by`, `near` or `far`,
+`heard`, the WAV file, and `events`, how many packets of keys came) and `error` (with `do` and
+`reason`). No event carries a key's value.
 """
 
 import contextlib

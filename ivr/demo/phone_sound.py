@@ -25,6 +25,8 @@ class Sound(RTP.RTPClient):
         self._plan: deque[Tick] = deque()
         self._keys_down = 0
         self._event_timestamp = 0
+        self.events_heard = 0
+        """Packets of keys that came from the far end."""
         self._event_types = [
             number for number, kind in self.assoc.items() if kind is RTP.PayloadType.EVENT
         ]
@@ -91,6 +93,8 @@ class Sound(RTP.RTPClient):
         if len(packet) < 12:
             return
         message = RTP.RTPMessage(packet, self.assoc)
+        if message.payload_type is RTP.PayloadType.EVENT:
+            self.events_heard += 1
         codec = _SUBTYPES.get(message.payload_type)
         if codec is not None:
             self._heard.add(

@@ -31,6 +31,12 @@ def _printable(text: str) -> str:
     return text
 
 
+def _no_card_but_an_address(phone: str) -> str:
+    # A host and a port have as many digits as a card number, and may pass its check.
+    _no_card(phone.partition("@")[0])
+    return phone
+
+
 _Plain = Annotated[Text, AfterValidator(_no_card)]
 _Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
 
@@ -60,9 +66,12 @@ class NewTransaction(Body):
         description="What the debtor may choose.",
         json_schema_extra={"items": {"type": "string", "enum": list(_OFFERED)}},
     )
-    agent_phone: Annotated[_Plain, AfterValidator(_printable), Field(max_length=255)] = Field(
-        "", description="Where the call comes back to; by default your own phone."
-    )
+    agent_phone: Annotated[
+        Text,
+        AfterValidator(_no_card_but_an_address),
+        AfterValidator(_printable),
+        Field(max_length=255),
+    ] = Field("", description="Where the call comes back to; by default your own phone.")
     afterwards: Literal["agent", "good-bye"] = Field(
         "good-bye", description="What follows when it is paid."
     )

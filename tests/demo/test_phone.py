@@ -70,7 +70,12 @@ async def test_what_it_heard_is_what_was_played(tmp_path: Path) -> None:
         await call.play([silence(100), clip, silence(200)])
         call.call.hang_up()
         event = await phone.wait_for("hung-up")
-    assert event == {"event": "hung-up", "by": "far", "heard": str(tmp_path / "heard.wav")}
+    assert event == {
+        "event": "hung-up",
+        "by": "far",
+        "heard": str(tmp_path / "heard.wav"),
+        "events": 0,
+    }
     heard, rate = soundfile.read(tmp_path / "heard.wav", dtype="int16")
     assert rate == 8000
     assert heard.ndim == 1
@@ -242,5 +247,10 @@ async def test_it_answers_who_calls_and_keeps_what_it_hears_of_each(tmp_path: Pa
             assert await made.keyed(2) == "42"
             made.call.hang_up()
             event = await phone.wait_for("hung-up")
-            assert event == {"event": "hung-up", "by": "far", "heard": str(tmp_path / name)}
+            assert event == {
+                "event": "hung-up",
+                "by": "far",
+                "heard": str(tmp_path / name),
+                "events": 0,
+            }
             assert (tmp_path / name).is_file()

@@ -69,6 +69,24 @@ async def test_it_ends_in_a_payment(folder: Path) -> None:
 
 
 @alongside
+async def test_an_agent_transfers_takes_back_and_hears_no_key(folder: Path) -> None:
+    demo = await ended(folder, "--act", "agent")
+    assert demo.status == 0
+    assert demo.told["result"] == Result.SUCCESS
+    assert demo.told["agent_heard_digits"] == 0
+    assert demo.steps == [
+        Step.WELCOME,
+        Step.AMOUNT,
+        Step.READY,
+        Step.CARD_NUMBER,
+        Step.AGENT,
+        *TO_THE_CHARGE[TO_THE_CHARGE.index(Step.CARD_NUMBER) :],
+        Step.COMPLETED,
+    ]
+    demo.check_sound()
+
+
+@alongside
 async def test_mistakes_on_the_way_are_told_apart_and_mended(folder: Path) -> None:
     demo = await ended(folder, "--mistakes")
     assert demo.status == 0

@@ -88,6 +88,7 @@ async def test_what_does_not_fit_the_debt_is_a_conflict(database: Database) -> N
         ({"debtor": f"card {CARD}"}, "debtor"),
         ({"debtor": "a\0b"}, "debtor"),
         ({"agent_phone": "sip:é@pbx"}, "agent_phone"),
+        ({"agent_phone": f"sip:{CARD}@pbx"}, "agent_phone"),
         ({"amout": 1}, "amout"),
     ],
 )
