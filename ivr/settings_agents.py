@@ -1,10 +1,12 @@
 """`[agents]` and `[transfer]`: how calls go to people, and come back."""
 
-from typing import Literal
+from typing import Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ivr.settings_table import Table
+
+_LONGEST_NUMBER: Final = 12
 
 
 class AgentSettings(Table):
@@ -26,3 +28,12 @@ class TransferSettings(Table):
     valid_for: float = Field(900.0, gt=0)
     sealed_for: float = Field(120.0, ge=0)
     language: Literal["fr", "en"] = "fr"
+
+    @model_validator(mode="after")
+    def _no_card(self) -> Self:
+        if len(self.prefix) + self.code_digits > _LONGEST_NUMBER:
+            raise ValueError(
+                f"prefix and code_digits are more than {_LONGEST_NUMBER} digits together, "
+                "as long as a card number"
+            )
+        return self

@@ -77,6 +77,7 @@ def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
         ("[sip]\nprot = 1\n", "sip.prot"),
         ("[media]\nfirst_port = 3000\nlast_port = 2000\n", "last_port is below first_port"),
         ('[node]\ntimezone = "Mars/Base"\n', "no such time zone"),
+        ('[transfer]\nprefix = "12345"\ncode_digits = 8\n', "as long as a card number"),
         ('[[numbers]]\nnumber = "1"\nlanguage = "de"\n', "numbers.0.language"),
         ("[sip\n", "not TOML"),
         (
