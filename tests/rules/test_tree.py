@@ -35,8 +35,13 @@ def test_nothing_is_left_for_later() -> None:
 
 
 MAY_SLEEP = {
+    "ivr/demo/agent_act.py",  # an agent and a debtor talk for a while
     "ivr/demo/phone.py",
     "ivr/demo/phone_sound.py",  # a phone sends its audio in real time, from a thread
+    "ivr/monitor/housekeeping.py",  # looks again every minute
+    "tests/bench/player.py",  # sends audio in real time
+    "tests/bench/reference.py",
+    "tests/end_to_end/attack.py",  # at so many messages a second
     "ivr/ledger/wake.py",  # SQLite tells nobody that it was written: it is asked
 }
 
