@@ -64,6 +64,8 @@ class Course:
         self._cancelled = False
         self._over = False
         self._closed = False
+        self._waits = False
+        self._unsaid: Result | None = None
         self._seal: DelayedCall | None = None
 
     async def run(self) -> None:
@@ -81,13 +83,21 @@ class Course:
 
     def close(self, result: Result) -> None:
         """End the transaction, unless it has ended."""
-        if not self._closed:
+        if self._waits:
+            self._unsaid = result
+        elif not self._closed:
             self._closed = True
             self._journal.transaction_ended(result)
 
     def leave_open(self) -> None:
         """Let the transaction go on in another call, which replaces this one."""
-        self._closed = True
+        self._closed, self._waits = True, False
+
+    def wait_for_successor(self, *, wait: bool) -> None:
+        """Do not end the transaction while another call may yet carry on with it."""
+        self._waits = wait
+        if not wait and self._unsaid is not None:
+            self.close(self._unsaid)
 
     async def apologise(self) -> None:
         """Tell the debtor of a fault of ours. Raise CallerHungUpError."""

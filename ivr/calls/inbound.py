@@ -37,6 +37,8 @@ from ivr.media.sdp import SdpError
 from ivr.sip.call import IncomingCall
 from ivr.sip.errors import NotAcceptableHereError
 from ivr.sip.handler import CallEnd
+from ivr.sip.referral import Referral
+from ivr.sip.session import Session
 from ivr.vocabulary import CommandOutcome, EventType, Result
 from payment_gateway.results import Money
 
@@ -95,9 +97,11 @@ class InboundCall:
         origin: Origin,
     ) -> None:
         self.over: Deferred[None] = Deferred()
-        self.call = call
+        self.call: Session = call
+        self.on_referral: Callable[[InboundCall, Referral], object] = _refuse
         self._around = around
         self._leg = leg
+        self.invite = call
         self._journal = Journal(around.events, around.now)
         self._language = language
         self._origin = origin
@@ -111,18 +115,29 @@ class InboundCall:
         self._offered = False
 
     @property
+    def origin(self) -> Origin:
+        """Where it came from."""
+        return self._origin
+
+    @property
+    def language(self) -> str:
+        """What is spoken."""
+        return self._language
+
+    @property
     def call_id(self) -> str:
         """The call's id in the ledger."""
         return self._journal.call_id
 
     def ring(self) -> None:
         """Ring. Raise `NotAcceptable` or `SdpError` when no codec is shared."""
-        self._body = self._describe(self.call.offer)
+        invite = self.invite
+        self._body = self._describe(invite.offer)
         self._journal.call_started(
-            caller=self.call.caller, called=self.call.called, sip_call_id=self.call.id
+            caller=invite.caller, called=invite.called, sip_call_id=invite.id
         )
-        self.call.handler = self
-        self.call.ring()
+        invite.handler = self
+        invite.ring()
 
     def carry(self, carried: Carried, how: str, language: str | None = None) -> None:
         """Carry a transaction that stands; call it before `answer`."""
@@ -134,17 +149,22 @@ class InboundCall:
     def answer(self) -> None:
         """Answer what rings."""
         if not self._ended:
-            self.call.answer(self._body)
+            self.invite.answer(self._body)
 
-    def yield_to(self, successor: "InboundCall") -> bool:
+    def yield_to(self, successor: "InboundCall", how: str) -> bool:
         """Let the call that replaces this one carry on with its transaction, if it has one."""
         course = self._course
         if course is None:
             return False
         carried = self._carried or Carried(self._journal.transaction_id, course.journey.agreed)
         course.leave_open()
-        successor.carry(carried, "by-replaces", self._language)
+        successor.carry(carried, how, self._language)
         return True
+
+    def wait_for_successor(self, *, wait: bool) -> None:
+        """Keep the transaction open while another call may carry on with it."""
+        if self._course is not None:
+            self._course.wait_for_successor(wait=wait)
 
     def command(self, command: Command) -> CommandOutcome:
         """Do what an agent asks of this call."""
@@ -161,8 +181,14 @@ class InboundCall:
             _log.warning("call.answer-refused", call=self._journal.call_id, why=str(why))
             self.call.hang_up()
             return
-        if self._course is not None:
-            return
+        if self._course is None:
+            self._begin()
+
+    def referred(self, referral: Referral) -> None:
+        """Take the wish that we call somebody else (RFC 3515)."""
+        self.on_referral(self, referral)
+
+    def _begin(self) -> None:
         self._journal.call(EventType.CALL_ANSWERED)
         if self._carried is None:
             self._journal.transaction_created(self._language)
@@ -260,3 +286,7 @@ class InboundCall:
         if not self._ended:
             self.call.hang_up()
         self.over.callback(None)
+
+
+def _refuse(_: InboundCall, referral: Referral) -> None:
+    referral.refuse(603)

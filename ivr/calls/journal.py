@@ -30,13 +30,20 @@ class Journal:
         self._now = now
         self._step = Step.WELCOME
 
-    def call_started(self, *, caller: str, called: str, sip_call_id: str) -> None:
+    def call_started(
+        self,
+        *,
+        caller: str,
+        called: str,
+        sip_call_id: str,
+        direction: Direction = Direction.INBOUND,
+    ) -> None:
         """Open the call."""
         self._sink.record(
             call_started(
                 self.call_id,
                 self._now(),
-                direction=Direction.INBOUND,
+                direction=direction,
                 caller=caller,
                 called=called,
                 sip_call_id=sip_call_id,

@@ -1,7 +1,7 @@
 """Where agents are reached: a user of our registrar, a SIP URI, or a number over a trunk."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,6 +70,7 @@ class Caller(Protocol):
         trunk: Trunk | None = None,
         caller: str = "",
         hop: Address | None = None,
+        headers: Iterable[tuple[str, str]] = (),
     ) -> OutgoingCall:
         """As `UserAgent.call`."""
 

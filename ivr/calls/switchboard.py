@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
+from ivr.calls.fetched import fetch
 from ivr.calls.inbound import Carried, InboundCall, Surroundings
 from ivr.calls.phones import Origin
 from ivr.calls.transfers import Ticket, Transfers
@@ -16,6 +17,7 @@ from ivr.media.ports import NoPortLeft
 from ivr.media.sdp import SdpError
 from ivr.sip.admission import warning
 from ivr.sip.call import IncomingCall
+from ivr.sip.referral import Referral
 from ivr.vocabulary import CommandOutcome
 
 _log = structlog.get_logger(__name__)
@@ -77,13 +79,12 @@ class Switchboard:
             leg.close()
             call.reject(488, headers=(warning(_AGENT, str(why)),))
             return
-        self._live.add(inbound)
-        inbound.over.addCallback(lambda _: self._live.discard(inbound))
+        self._admit(inbound)
         if tickets:
-            ensureDeferred(self._look_up(inbound, tickets))
+            ensureDeferred(self._look_up(inbound, call, tickets))
             return
         if replaced is not None:
-            replaced.yield_to(inbound)
+            replaced.yield_to(inbound, "by-replaces")
         inbound.answer()
 
     def command(self, command: Command) -> CommandOutcome:
@@ -105,10 +106,20 @@ class Switchboard:
         waiting = [self._when_over(inbound) for inbound in self._live]
         return DeferredList(waiting).addCallback(lambda _: None)
 
-    async def _look_up(self, inbound: InboundCall, tickets: list[Ticket]) -> None:
+    def _admit(self, inbound: InboundCall) -> None:
+        inbound.on_referral = self._referred
+        self._live.add(inbound)
+        inbound.over.addCallback(lambda _: self._live.discard(inbound))
+
+    def _referred(self, inbound: InboundCall, referral: Referral) -> None:
+        fetch(self._around, inbound, inbound.language, referral, self._admit)
+
+    async def _look_up(
+        self, inbound: InboundCall, call: IncomingCall, tickets: list[Ticket]
+    ) -> None:
         """Find what was prepared for a call that rings, then answer it in any case."""
         try:
-            found = await self._transfers.claim(inbound.call_id, inbound.call, tickets)
+            found = await self._transfers.claim(inbound.call_id, call, tickets)
             if found is not None:
                 preparation, how = found
                 known = preparation.language in self._spoken
