@@ -18,10 +18,10 @@ from ivr.ledger.events import Event
 from ivr.media.keys import KeyPress
 from ivr.media.leg import MediaLeg, MediaNode
 from ivr.media.playout import Playout
-from ivr.media.ports import PortPool
+from ivr.media.ports import NoPortLeft, PortPool
 from ivr.settings import Settings
 from ivr.settings_agents import AgentSettings
-from ivr.sip import IncomingCall, Request, Response
+from ivr.sip import IncomingCall, Request, Response, Trunk
 from ivr.vocabulary import EventType, Result
 from tests.fakes.speech import FakeLibrary
 from tests.sip.wire import Wire, request, status
@@ -49,6 +49,10 @@ class NoDebts:
         return succeed(None)
 
 
+def _no_leg(host: str | None, trunk: Trunk | None) -> MediaLeg:
+    raise NoPortLeft
+
+
 def nobody(clock: Any, agents: AgentSettings | None = None) -> Phones:
     """Return phones of which none is there."""
     return Phones(
@@ -56,7 +60,7 @@ def nobody(clock: Any, agents: AgentSettings | None = None) -> Phones:
         agent=cast("Any", None),
         settings=agents or AgentSettings(),
         bindings=lambda _: None,
-        open_leg=cast("Any", None),
+        open_leg=_no_leg,
         owner_of=lambda _: succeed(None),
     )
 
