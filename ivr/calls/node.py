@@ -17,8 +17,8 @@ from twisted.python.failure import Failure
 from ivr.aio import deferred, future
 from ivr.calls.cashier import CashDesk
 from ivr.calls.commands import CommandReader
+from ivr.calls.debtor_call import Surroundings
 from ivr.calls.gateways import open_gateway
-from ivr.calls.inbound import Surroundings
 from ivr.calls.notices import NoticeReader
 from ivr.calls.phones import Origin, Phones
 from ivr.calls.recovery import Recovery
@@ -47,6 +47,7 @@ from ivr.media.key_sources import InBand
 from ivr.media.leg import MediaLeg, MediaNode
 from ivr.media.playout import Playout
 from ivr.media.ports import PortPool
+from ivr.media.readers import Readers
 from ivr.media.security import SrtpPolicy
 from ivr.media.udp import SocketReactor
 from ivr.resources import shipped
@@ -156,7 +157,7 @@ class Node:
         )
         public = settings.sip.public_host or own_address(settings.sip.host)
         self._media = MediaNode(
-            reactor=reactor,
+            reactor=Readers(reactor),
             playout=self._playout,
             ports=PortPool(settings.media.first_port, settings.media.last_port),
             host=settings.sip.host,
@@ -181,6 +182,7 @@ class Node:
             settings.node.retry_after,
             settings.transfer.language,
             library.languages,
+            {one.number for one in settings.numbers if one.route == "agent"},
         )
         self._commands = CommandReader(
             database, ledger.node, _now, ledger, self._switchboard.command
