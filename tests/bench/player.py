@@ -17,14 +17,13 @@ import socket
 import struct
 import sys
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from tests.bench.sink import BUFFER, HOST, allow_many_sockets, media_sink
-from tests.end_to_end.keypad_pcap import INTERVAL_MS, Impairment, impaired, key_packets
+from tests.end_to_end.keypad_pcap import INTERVAL_MS, Impairment, Packet, impaired, key_packets
 
 Script = Sequence[tuple[float, str]]
 """Seconds from the first packet heard, and the keys pressed from then on."""
@@ -39,6 +38,7 @@ _GONE = 25
 _TIMESTAMPS = 35
 """SO_TIMESTAMPNS_OLD of Linux: the kernel's time of each datagram."""
 _TIMESPEC = struct.Struct("@qq")
+_SSRC = 1
 _NETWORK = Impairment(lost=0.02, repeated=0.02, reordered=0.02)
 
 
@@ -197,34 +197,32 @@ class _Player:
         return heard
 
 
-def _talks(job: Job) -> Iterator[Sequence[tuple[bytes, ...]]]:
+def _talks(job: Job) -> Iterator[list[tuple[bytes, ...]]]:
     """Yield what each caller sends in each 20 ms; the audio is the same for all."""
-    audio: dict[int, bytes] = {}
-    only_audio = _talk((), job.seconds, 0, audio)
+    audio: list[tuple[bytes, ...]] = [
+        (packet.to_bytes(_SSRC),)
+        for packet in key_packets((), tail_ms=round(1000 * job.seconds))
+    ]
     for number, script in enumerate(job.scripts):
-        yield _talk(script, job.seconds, number, audio) if script else only_audio
+        yield _keyed(audio, script, number) if script else audio
 
 
-def _talk(
-    script: Script, seconds: float, number: int, audio: dict[int, bytes]
-) -> Sequence[tuple[bytes, ...]]:
-    last = max((at + len(keys) * 0.2 for at, keys in script), default=0.0)
-    packets = key_packets(
-        [(at, keys) for at, keys in script],
-        gap_ms=100,
-        tail_ms=1000 * round(max(0.0, seconds - last)),
-    )
-    due: dict[int, list[bytes]] = defaultdict(list)
-    network = Impairment(_NETWORK.lost, _NETWORK.repeated, _NETWORK.reordered, seed=number)
-    for packet in impaired(packets, network):
-        if packet.key is not None:
-            octets = packet.to_bytes(1)
-        elif (known := audio.get(packet.sequence)) is not None:
-            octets = known
-        else:
-            octets = audio[packet.sequence] = packet.to_bytes(1)
-        due[int(packet.at // INTERVAL_MS)].append(octets)
-    return [tuple(due[tick]) for tick in range(max(due) + 1)]
+def _keyed(
+    audio: Sequence[tuple[bytes, ...]], script: Script, number: int
+) -> list[tuple[bytes, ...]]:
+    """Return `audio` with the keys of `script` in it, as network `number` brings them."""
+    first, *keys = key_packets([(at, keys) for at, keys in script], gap_ms=100, audio=False)
+    events = [replace(key, sequence=first.sequence + _tick(key)) for key in keys]
+    talk = list(audio)
+    for event in events:
+        talk[_tick(event)] = ()
+    for event in impaired(events, replace(_NETWORK, seed=number)):
+        talk[_tick(event)] += (event.to_bytes(_SSRC),)
+    return talk
+
+
+def _tick(packet: Packet) -> int:
+    return int(packet.at // INTERVAL_MS)
 
 
 def _main() -> None:
