@@ -49,6 +49,8 @@ async def test_transactions(database: Database) -> None:
         "id": "tx-paid",
         "call_id": "call-paid",
         "debt_id": "d1",
+        "owner_id": None,
+        "owner": None,
         "reference": "D1",
         "channel": "inbound",
         "journey": "payment",

@@ -1,5 +1,7 @@
 // Drawing a call's state. Text goes in as text only, never as markup.
 
+import { drawActions, newActions } from "./actions.js";
+import { myself } from "./api.js";
 import { locale, money, words } from "./words.js";
 
 const STEPS = [
@@ -19,8 +21,10 @@ function part(node, name, text) {
 }
 
 const resultName = (result) => words().results[result] ?? result ?? words().noResult;
-const callerName = (call) => call.caller || words().hiddenCaller;
-const stepName = (step) => words().steps[step] ?? step ?? "";
+const ended = (call) =>
+  call.result === null && call.transactionId !== null ? words().stillOpen : resultName(call.result);
+export const callerName = (call) => call.caller || words().hiddenCaller;
+export const stepName = (step) => words().steps[step] ?? step ?? "";
 const brandName = (brand) =>
   brand ? ({ amex: "American Express", cb: "CB", jcb: "JCB", unknown: "" })[brand] ??
     brand[0].toUpperCase() + brand.slice(1) : "";
@@ -28,25 +32,48 @@ const brandName = (brand) =>
 export function newStrip() {
   const strip = template("strip-template").cloneNode(true);
   strip.querySelector(".steps").append(...STEPS.map(() => document.createElement("li")));
+  newActions(strip);
   return strip;
 }
 
-export function drawStrip(strip, call) {
+/** Draw a live call; `debtor` is the name that was given when it was prepared. */
+export function drawStrip(strip, call, debtor = "") {
   part(strip, "caller", callerName(call));
-  const due = [call.reference, call.due === null ? "" : words().due(money(call.due, call.currency))];
+  const due = [
+    debtor, call.reference, call.due === null ? "" : words().due(money(call.due, call.currency)),
+  ];
   part(strip, "due", due.filter(Boolean).join(" · "));
+  const others = call.owner !== null && call.ownerId !== myself()?.user?.id;
+  part(strip, "owner", others ? words().owner(call.owner) : "");
+  strip.toggleAttribute("data-asked", call.asked);
+  part(strip, "desk", deskLine(call)).dataset.kind = DESK_KINDS[call.desk?.event] ?? "plain";
   drawSteps(strip, call);
   drawEntry(strip, call);
   const result = part(strip, "result", call.result === null ? "" : outcome(call));
   result.dataset.kind = kindOf(call.result);
   part(strip, "error", call.error === null ? "" : errorLine(call.error));
+  drawActions(strip, call);
   drawElapsed(strip, call);
+}
+
+const DESK_KINDS = {
+  "agent.wanted": "warn", "agent.ringing": "warn", "agent.unavailable": "bad",
+  "agent.connected": "good", "capture.started": "good", "shield.proved": "good",
+  "shield.unproved": "bad",
+};
+
+/** What goes on between debtor and agent, in words; empty when the debtor is alone. */
+export function deskLine({ desk }) {
+  if (desk === null) return "";
+  const said = words().desk[desk.event];
+  const own = desk.agent !== null && desk.agent === myself()?.user?.id;
+  return said[desk.reason] ?? (own ? said.own : undefined) ?? said[""];
 }
 
 function drawSteps(strip, call) {
   const list = strip.querySelector(".steps");
   // A journey that failed stopped where the payment was being made.
-  const step = FAILED.has(call.step) ? "payment-processing" : call.step;
+  const step = FAILED.has(call.place) ? "payment-processing" : call.place;
   const at = GOOD.has(call.result) ? STEPS.length : STEPS.indexOf(step);
   [...list.children].forEach((node, index) => {
     const state = index < at ? "done" : index === at ? "current" : "ahead";
@@ -55,14 +82,15 @@ function drawSteps(strip, call) {
     if (state === "current") node.setAttribute("aria-current", "step");
     else node.removeAttribute("aria-current");
   });
-  list.setAttribute("aria-label", words().stepOf(stepName(call.step), Math.max(at, 0), STEPS.length));
+  list.setAttribute("aria-label", words().stepOf(
+    stepName(call.place), Math.min(at + 1, STEPS.length), STEPS.length));
 }
 
 function drawEntry(strip, call) {
-  part(strip, "step-name", stepName(call.step));
+  part(strip, "step-name", stepName(call.place));
   const { digits, luhn, attempt, silence } = call.entry;
   const dots = strip.querySelector(".dots");
-  const group = call.step === "payment-card-number" ? 4 : digits || 1;
+  const group = call.place === "payment-card-number" ? 4 : digits || 1;
   const drawn = "●".repeat(digits).match(new RegExp(`.{1,${group}}`, "gu")) ?? [];
   part(strip, "dots", drawn.join(" "));
   dots.hidden = digits === 0;
@@ -75,7 +103,7 @@ function drawEntry(strip, call) {
   part(strip, "silence", quiet ? words().silence(Math.round(silence)) : "");
 }
 
-function errorLine({ step, error, attempt }) {
+export function errorLine({ step, error, attempt }) {
   const tries = attempt ? ` (${words().attempt(attempt)})` : "";
   const colon = locale().startsWith("fr") ? " : " : ": ";
   const what = words().errors[error] ?? error;
@@ -107,13 +135,14 @@ export function newRow() {
 }
 
 export function drawRow(row, call) {
-  const result = part(row, "result", resultName(call.result));
+  const result = part(row, "result", ended(call));
   result.dataset.kind = kindOf(call.result);
   const paid = call.paid ? money(call.paid, call.currency) : "";
   const due = call.due === null ? "" : words().due(money(call.due, call.currency));
   part(row, "amount", paid || due).dataset.kind = paid ? "paid" : "due";
   part(row, "card", call.last4 ? `${brandName(call.brand)} •••• ${call.last4}` : "");
-  part(row, "caller", [callerName(call), call.reference].filter(Boolean).join(" · "));
+  const owner = call.ownerId === myself()?.user?.id ? "" : call.owner;
+  part(row, "caller", [callerName(call), call.reference, owner].filter(Boolean).join(" · "));
   const when = row.querySelector(".when");
   when.dateTime = call.endedAt;
   when.textContent = new Date(call.endedAt).toLocaleTimeString(locale(), { timeStyle: "short" });

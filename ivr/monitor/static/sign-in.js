@@ -7,6 +7,7 @@ const WORDS = {
     "code-required": "Saisissez le code de votre application d’authentification.",
     "enrolment-required": "Enregistrez d’abord votre application d’authentification.",
     slowed: (seconds) => `Trop d’essais : attendez ${seconds} s.`,
+    ended: "Votre session est terminée : identifiez-vous à nouveau.",
     failed: "Le serveur ne répond pas comme prévu. Réessayez.",
   },
   en: {
@@ -15,6 +16,7 @@ const WORDS = {
     "code-required": "Type the code of your authenticator app.",
     "enrolment-required": "Enrol your authenticator app first.",
     slowed: (seconds) => `Too many tries: wait ${seconds} s.`,
+    ended: "Your session has ended: sign in again.",
     failed: "The server does not answer as it should. Try again.",
   },
 };
@@ -55,6 +57,11 @@ async function signIn() {
   at("refused").textContent = typeof said === "function"
     ? said(answer.headers.get("Retry-After")) : said;
 }
+
+try {
+  if (sessionStorage.getItem("solde.ended") !== null) at("refused").textContent = words.ended;
+  sessionStorage.removeItem("solde.ended");
+} catch { /* storage may be forbidden: nothing is said */ }
 
 at("person").addEventListener("submit", async (event) => {
   event.preventDefault();
