@@ -81,10 +81,11 @@ class MediaSettings(Table):
 
 
 class Number(Table):
-    """One of `[[numbers]]`: a dedicated payment number and its language."""
+    """One of `[[numbers]]`: a dedicated payment number, its language, who talks first."""
 
     number: str = Field(min_length=1)
     language: Literal["fr", "en"]
+    route: Literal["journey", "agent"] = "journey"
 
 
 class PromptSettings(Table):

@@ -33,6 +33,12 @@ Dial = Callable[[bytes, OutgoingHandler], OutgoingCall]
 """Makes a call with an offer, for a handler."""
 
 
+def why_unanswered(call: OutgoingCall | None) -> str:
+    """Return the word that says why nobody has answered."""
+    outcome = None if call is None else call.outcome
+    return REFUSED if outcome is None else _WHY.get(outcome.status, REFUSED)
+
+
 def _nothing() -> None:
     """Nobody wants to know yet."""
 
@@ -121,9 +127,7 @@ class AgentCall:
         if self.settled.called:
             self.on_end()
             return
-        outcome = None if self._call is None else self._call.outcome
-        status = 0 if outcome is None else outcome.status
-        self.settled.callback(self._why or _WHY.get(status, REFUSED))
+        self.settled.callback(self._why or why_unanswered(self._call))
 
     def _not_answered(self) -> None:
         self._patience = None

@@ -7,14 +7,15 @@ calling ─ talking ─┬─ handed over: the journey goes on
 """
 
 from collections.abc import Callable
-from enum import Enum, StrEnum, auto
-from typing import NamedTuple, Protocol
+from enum import StrEnum
+from typing import Protocol
 
 import structlog
 from twisted.internet.defer import Deferred, ensureDeferred
 
 from ivr.calls.agent_call import AgentCall
-from ivr.calls.phones import Origin, Phone, Phones, UnreachableError
+from ivr.calls.phones import Origin, Phones, UnreachableError
+from ivr.calls.visit import Visit, Wish
 from ivr.clock import Clock
 from ivr.journey.conversation import Conversation, TooManyFailedAttemptsError
 from ivr.journey.line import Recorder, SuspendedError
@@ -28,32 +29,14 @@ from ivr.vocabulary import CommandOutcome, EventType, Step
 
 _log = structlog.get_logger(__name__)
 
+
+def _nothing(_why: str) -> None:
+    """Nobody wants to know yet."""
+
+
 _STILL_COMING_EVERY = 6.0
 _REFER_LINGERS = 5.0
 """Seconds longer than a phone may ring, in which the PBX may still tell how it went."""
-
-
-class Wish(NamedTuple):
-    """Why an agent is wanted, a word for events; whom to try in turn; what is said first."""
-
-    reason: str
-    phones: tuple[Phone, ...]
-    first: str = "coming"
-
-
-class Visit(Enum):
-    """How a visit ended."""
-
-    GO_ON = auto()
-    """The journey goes on: the agent has handed over, or the debtor chose so."""
-    MOVED = auto()
-    """The PBX has the call: our side of it ends."""
-    AGENT_LEFT = auto()
-    """They have talked, and the debtor does not go on."""
-    NOBODY = auto()
-    """Nobody was reached, and the debtor does not go on."""
-    DEBTOR_LEFT = auto()
-    """The debtor has hung up; `AgentDesk.talked` says whether they had talked."""
 
 
 class _At(StrEnum):
@@ -75,6 +58,7 @@ class AgentDesk:
     """What one debtor's call needs of agents; one visit at a time.
 
     `bridge` and `agent` are there while they talk; `talked` until the journey goes on.
+    `on_talk_over` is called with why, while the bridge still stands.
     """
 
     def __init__(
@@ -91,6 +75,7 @@ class AgentDesk:
         self.bridge: Bridge | None = None
         self.agent: AgentCall | None = None
         self.talked = False
+        self.on_talk_over: Callable[[str], object] = _nothing
         self._clock = clock
         self._conversation = conversation
         self._record = record
@@ -117,12 +102,18 @@ class AgentDesk:
         return self._at is _At.TALKING
 
     async def visit(
-        self, wish: Wish, *, may_go_on: Callable[[], bool], shielded: bool
+        self,
+        wish: Wish,
+        *,
+        may_go_on: Callable[[], bool],
+        must_go_on: Callable[[], bool] = lambda: False,
+        shielded: bool,
     ) -> Visit:
         """Bring an agent; return how it ended. Raise CallerHungUpError.
 
-        `may_go_on`: whether the debtor may choose to go on without one. `shielded`: the agent
-        hears no key, because the debtor may still be keying a card.
+        `may_go_on`: whether the debtor may choose to go on without one; `must_go_on`: whether
+        there is no choice, since the gateway is being asked. `shielded`: the agent hears no
+        key, because the debtor may still be keying a card.
         """
         if self._gone:
             return Visit.DEBTOR_LEFT
@@ -131,7 +122,7 @@ class AgentDesk:
         self._at = _At.CALLING
         self._record(EventType.STEP_ENTERED, Step.AGENT)
         try:
-            visit = await self._visit(wish, may_go_on=may_go_on, shielded=shielded)
+            visit = await self._visit(wish, may_go_on, must_go_on, shielded=shielded)
             self.talked = self.talked and visit is not Visit.GO_ON
             return visit
         finally:
@@ -163,19 +154,27 @@ class AgentDesk:
         self._leave("debtor-hung-up")
 
     async def _visit(
-        self, wish: Wish, *, may_go_on: Callable[[], bool], shielded: bool
+        self,
+        wish: Wish,
+        may_go_on: Callable[[], bool],
+        must_go_on: Callable[[], bool],
+        *,
+        shielded: bool,
     ) -> Visit:
         first, wait = wish.first, 0.0
         while True:
             self._at = _At.CALLING
-            reached = await self._call_in(wish, first, wait)
+            reached = self._present(wish) or await self._call_in(wish, first, wait)
             if reached is Visit.MOVED:
                 return Visit.MOVED
             if isinstance(reached, AgentCall):
                 await self._talk(reached, shielded=shielded)
             if self._gone:
                 return Visit.DEBTOR_LEFT
-            if self._handed_over:
+            if self._handed_over or must_go_on():
+                return Visit.GO_ON
+            if reached is None and not wish.asks:
+                await self._say("help", "agent-unavailable")
                 return Visit.GO_ON
             if not may_go_on():
                 return await self._end("good-bye" if self.talked else "not-now")
@@ -185,7 +184,15 @@ class AgentDesk:
                 return chosen
             first = "still-coming" if chosen is wish else "coming"
             wait = self._phones.settings.retry_after if missed and chosen is wish else 0.0
-            wish = chosen
+            wish = chosen._replace(asks=True, agent=None)
+
+    def _present(self, wish: Wish) -> AgentCall | None:
+        """Return the agent who is on the line already."""
+        if wish.agent is None:
+            return None
+        self.agent, owner = wish.agent
+        self._record(EventType.AGENT_CONNECTED, Step.AGENT, EventDetail(agent=owner))
+        return self.agent
 
     async def _call_in(self, wish: Wish, first: str, wait: float) -> "AgentCall | Visit | None":
         """Talk to the debtor while agents are called."""
@@ -214,10 +221,12 @@ class AgentDesk:
         return Visit.GO_ON if key == "1" else wish
 
     async def _end(self, moment: str) -> Visit:
-        await self._conversation.say(
-            Step.AGENT, self._conversation.voice.prompt(Step.AGENT, moment)
-        )
+        await self._say(Step.AGENT, moment)
         return Visit.AGENT_LEFT if self.talked else Visit.NOBODY
+
+    async def _say(self, step: Step | str, moment: str) -> None:
+        words = self._conversation.voice.prompt(step, moment)
+        await self._conversation.say(Step.AGENT, words)
 
     async def _reach(self, wish: Wish, wait: float) -> AgentCall | Visit | None:
         """Try the phones in turn; return None when nobody answers or nobody is wanted."""
@@ -311,9 +320,12 @@ class AgentDesk:
         over: Deferred[str] = Deferred()
         self._stop_talk = over
         agent.on_end = lambda: self._leave("agent-hung-up")
+        why = "failed"
         try:
-            return await over
+            why = await over
+            return why
         finally:
+            self.on_talk_over(why)
             bridge.close()
 
     def _leave(self, why: str) -> None:

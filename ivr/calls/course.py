@@ -7,18 +7,21 @@ journey ─┬─ ended ──────────────────�
 
 from dataclasses import dataclass
 
-from ivr.calls.agent_desk import AgentDesk, Visit, Wish
+from twisted.internet.defer import Deferred
+
+from ivr.calls.agent_call import AgentCall
+from ivr.calls.agent_desk import AgentDesk
+from ivr.calls.capture_desk import CaptureDesk
 from ivr.calls.journal import Journal
 from ivr.calls.phones import Phone
-from ivr.clock import Clock, DelayedCall
+from ivr.calls.visit import Visit, Wish
+from ivr.journey.charging import SETTLED
 from ivr.journey.conversation import Conversation
 from ivr.journey.line import AgentWantedError, CallerHungUpError, SuspendedError
 from ivr.journey.payment import PaymentJourney
 from ivr.ledger.commands import Command
 from ivr.vocabulary import CommandOutcome, CommandType, EventType, Result, Step
 
-_SETTLED = frozenset({Result.SUCCESS, Result.ALREADY_PAID, Result.PENDING})
-"""Whatever else is said or done, nothing more is to be paid in this call."""
 _FIRST_WORDS = {
     Result.CALLER_HUNG_UP: "coming",
     Result.SUCCESS: "paid",
@@ -39,7 +42,10 @@ class Terms:
     """Whether an agent takes the call when all is said."""
     stays_open: bool = False
     """Whether the transaction may come back with another call."""
-    sealed_for: float = 120.0
+    agent_first: bool = False
+    """Whether an agent talks to the debtor before the journey does."""
+    agent: tuple[AgentCall, str | None] | None = None
+    """Who is on the line when it begins, and whose phone that is."""
 
 
 class Course:
@@ -47,16 +53,16 @@ class Course:
 
     def __init__(
         self,
-        clock: Clock,
         journal: Journal,
         conversation: Conversation,
         journey: PaymentJourney,
         desk: AgentDesk,
+        capture: CaptureDesk,
         terms: Terms,
     ) -> None:
         self.desk = desk
         self.journey = journey
-        self._clock = clock
+        self._capture = capture
         self._journal = journal
         self._conversation = conversation
         self._terms = terms
@@ -66,7 +72,7 @@ class Course:
         self._closed = False
         self._waits = False
         self._unsaid: Result | None = None
-        self._seal: DelayedCall | None = None
+        capture.on_settled = self.close
 
     async def run(self) -> None:
         """Walk it to its end."""
@@ -75,7 +81,7 @@ class Course:
         except CallerHungUpError:
             result = self._result_of(Visit.DEBTOR_LEFT)
         finally:
-            self._break_seal()
+            self._capture.seal.stop()
             self.journey.wipe()
         self._over = True
         if result is not None:
@@ -110,7 +116,7 @@ class Course:
         self._conversation.hang_up()
         self.desk.debtor_left()
 
-    def command(self, command: Command) -> CommandOutcome:
+    def command(self, command: Command) -> CommandOutcome | Deferred[CommandOutcome]:
         """Do what an agent asks, now or as soon as the gateway has answered."""
         match command.type:
             case CommandType.TAKE_BACK:
@@ -119,6 +125,12 @@ class Course:
                 return self._hand_over()
             case CommandType.CANCEL:
                 return self._cancel()
+            case CommandType.START_CAPTURE if not self._closed:
+                return self._capture.start(command.data)
+            case CommandType.CAPTURE:
+                return self._capture.ask(command.data.get("field"))
+            case CommandType.COMPLETE:
+                return self._capture.complete()
         return CommandOutcome.NOT_NOW
 
     def _take_back(self, command: Command) -> CommandOutcome:
@@ -148,11 +160,15 @@ class Course:
     def _cancel(self) -> CommandOutcome:
         if self._cancelled:
             return CommandOutcome.ALREADY
-        paying = self._conversation.accompanying and not self.desk.visiting
-        if self._over or self._closed or paying or self.journey.standing in _SETTLED:
+        paying = self.journey.charging or (
+            self._conversation.accompanying and not self.desk.visiting
+        )
+        if self._over or self._closed or paying or self.journey.standing in SETTLED:
             return CommandOutcome.NOT_NOW
         self._cancelled = True
         if self.desk.visiting:
+            self._capture.stop("cancelled")
+            self.journey.wipe()
             self.close(Result.CANCELLED_BY_AGENT)
         else:
             self._conversation.suspend()
@@ -160,9 +176,11 @@ class Course:
 
     async def _walk(self) -> Result | None:
         """Return the result; None when the transaction stays open."""
+        wish = self._first_wish()
         while True:
             try:
-                result = await self.journey.run()
+                if wish is None:
+                    return await self._after(await self.journey.run())
             except AgentWantedError:
                 wish = Wish("asked-for", self._terms.phones)
             except SuspendedError:
@@ -170,29 +188,41 @@ class Course:
                     return await self._stop()
                 # Before it there is always the wish of whoever has suspended it.
                 wish = self._wish or Wish("taken-back", self._terms.phones)
-            else:
-                return await self._after(result)
-            ended = await self._with_agent(wish)
+            ended, wish = await self._with_agent(wish), None
+            if self.journey.charging:
+                # Whoever has left: the gateway's answer is waited for, and told.
+                self._conversation.resume()
+                continue
             if ended is not Visit.GO_ON:
                 return self._result_of(ended)
             if self._closed:
                 return await self._good_bye(self.journey.standing)
             await self._go_on()
 
+    def _first_wish(self) -> Wish | None:
+        terms = self._terms
+        if terms.agent is not None:
+            return Wish("called", terms.phones, agent=terms.agent)
+        if terms.agent_first and terms.phones:
+            return Wish("agent-first", terms.phones, asks=False)
+        return None
+
     async def _with_agent(self, wish: Wish) -> Visit:
         standing = self.journey.standing
-        if standing in _SETTLED:
+        if standing in SETTLED:
             # Shown to the agent before they answer, and to whoever is called back.
             self.close(standing)
         first = _FIRST_WORDS.get(standing, "nothing-charged")
-        self._seal = self._clock.callLater(self._terms.sealed_for, self.journey.wipe)
+        self._capture.tried = False
+        self._capture.seal.start()
         visit = await self.desk.visit(
             wish._replace(first=first),
             may_go_on=lambda: not self._closed,
+            must_go_on=lambda: self.journey.charging,
             shielded=self.journey.step in _KEYING,
         )
         self._wish = None
-        self._break_seal()
+        self._capture.seal.stop()
         return visit
 
     async def _go_on(self) -> None:
@@ -231,7 +261,7 @@ class Course:
 
     def _result_of(self, visit: Visit) -> Result | None:
         standing = self.journey.standing
-        if standing in _SETTLED:
+        if standing in SETTLED or self._capture.tried:
             return standing
         if visit is Visit.MOVED and self._terms.stays_open:
             return None
@@ -245,8 +275,3 @@ class Course:
             return self._terms.phones
         asking = Phone.of(address, owner)
         return (asking, *(one for one in self._terms.phones if one.address != address))
-
-    def _break_seal(self) -> None:
-        if self._seal is not None and self._seal.active():
-            self._seal.cancel()
-        self._seal = None

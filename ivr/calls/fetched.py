@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import structlog
 
-from ivr.calls.inbound import InboundCall, Surroundings
+from ivr.calls.debtor_call import DebtorCall, Surroundings
 from ivr.calls.phones import Origin
 from ivr.ledger.details import Direction
 from ivr.media.leg import MediaLeg
@@ -27,7 +27,7 @@ Admit = Callable[["FetchedCall"], object]
 """Keeps a call that is made."""
 
 
-class FetchedCall(InboundCall):
+class FetchedCall(DebtorCall):
     """The call to the debtor; it carries on with the transaction of `former` once answered."""
 
     def __init__(
@@ -36,11 +36,11 @@ class FetchedCall(InboundCall):
         leg: MediaLeg,
         language: str,
         origin: Origin,
-        former: InboundCall,
+        former: DebtorCall,
         referral: Referral,
     ) -> None:
         debtor = replace(origin, caller=referral.target.uri.called)
-        super().__init__(around, former.invite, leg, language, debtor)
+        super().__init__(around, leg, language, debtor)
         self._former = former
         self._referral = referral
         self._fetched: OutgoingCall | None = None
@@ -104,7 +104,7 @@ class FetchedCall(InboundCall):
 
 
 def fetch(
-    around: Surroundings, former: InboundCall, language: str, referral: Referral, admit: Admit
+    around: Surroundings, former: DebtorCall, language: str, referral: Referral, admit: Admit
 ) -> None:
     """Do what a REFER asks, or refuse it: nobody is called but at the side that asks."""
     origin = former.origin

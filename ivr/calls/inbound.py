@@ -7,86 +7,14 @@ An INVITE may replace a call that stands (RFC 3891), an agent's who then leaves:
 with that call's transaction.
 """
 
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
-
-import structlog
-from twisted.internet.defer import Deferred, ensureDeferred
-
-from ivr.calls.agent_desk import AgentDesk
-from ivr.calls.cashier import CashDesk
-from ivr.calls.course import Course, Terms
-from ivr.calls.journal import EventSink, Journal
-from ivr.calls.phones import Origin, Phone, Phones
-from ivr.calls.telephone_line import TelephoneLine
-from ivr.clock import Clock
-from ivr.faults import place
-from ivr.journey.conversation import Conversation
-from ivr.journey.payment import Debts, PaymentJourney, Prepared
-from ivr.journey.questions import Questions
-from ivr.journey.voice import Library, Voice
-from ivr.ledger.commands import Command
-from ivr.ledger.details import EventDetail
-from ivr.ledger.preparations import Preparation
-from ivr.media.info import InfoError, parse_info
+from ivr.calls.debtor_call import DebtorCall, Surroundings
+from ivr.calls.phones import Origin
 from ivr.media.leg import MediaLeg
-from ivr.media.negotiation import NotAcceptable
-from ivr.media.sdp import SdpError
 from ivr.sip.call import IncomingCall
-from ivr.sip.errors import NotAcceptableHereError
-from ivr.sip.handler import CallEnd
-from ivr.sip.referral import Referral
-from ivr.sip.session import Session
-from ivr.vocabulary import CommandOutcome, EventType, Result
-from payment_gateway.results import Money
-
-_log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What every call of this process shares."""
-
-    clock: Clock
-    now: Callable[[], datetime]
-    events: EventSink
-    debts: Debts
-    cash_desk: CashDesk
-    library: Library
-    questions: Questions
-    phones: Phones
-    sealed_for: float = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Carried:
-    """A transaction that stood before the call that carries it now."""
-
-    transaction_id: str
-    prepared: Prepared | None
-    phones: tuple[Phone, ...] = ()
-    """Whom to call for this debtor, before all others."""
-    agent_follows: bool = False
-    stays_open: bool = False
-
-    @classmethod
-    def of(cls, found: Preparation) -> "Carried":
-        """Return what was prepared."""
-        money = Money(found.amount, found.currency)
-        phones = (Phone.of(found.agent_phone, found.owner_id),) if found.agent_phone else ()
-        return cls(
-            found.transaction_id,
-            Prepared(found.debt, money, again=found.reused),
-            phones,
-            agent_follows=found.afterwards == "agent",
-            stays_open=True,
-        )
-
-
-class InboundCall:
-    """One call; the SIP call's handler. `over` fires when nothing of it is left to do."""
+class InboundCall(DebtorCall):
+    """One call to us; with `agent_first` an agent talks before the journey does."""
 
     def __init__(
         self,
@@ -95,43 +23,17 @@ class InboundCall:
         leg: MediaLeg,
         language: str,
         origin: Origin,
+        *,
+        agent_first: bool = False,
     ) -> None:
-        self.over: Deferred[None] = Deferred()
-        self.call: Session = call
-        self.on_referral: Callable[[InboundCall, Referral], object] = _refuse
-        self._around = around
-        self._leg = leg
-        self.invite = call
-        self._journal = Journal(around.events, around.now)
-        self._language = language
-        self._origin = origin
-        # A caller whose packets have stopped is gone without a BYE.
-        leg.on_silence = self.hang_up
-        self._line = TelephoneLine(leg)
+        super().__init__(around, leg, language, origin)
+        self.call = self._invite = call
+        self._agent_first = agent_first
         self._body = b""
-        self._carried: Carried | None = None
-        self._course: Course | None = None
-        self._ended = False
-        self._offered = False
-
-    @property
-    def origin(self) -> Origin:
-        """Where it came from."""
-        return self._origin
-
-    @property
-    def language(self) -> str:
-        """What is spoken."""
-        return self._language
-
-    @property
-    def call_id(self) -> str:
-        """The call's id in the ledger."""
-        return self._journal.call_id
 
     def ring(self) -> None:
         """Ring. Raise `NotAcceptable` or `SdpError` when no codec is shared."""
-        invite = self.invite
+        invite = self._invite
         self._body = self._describe(invite.offer)
         self._journal.call_started(
             caller=invite.caller, called=invite.called, sip_call_id=invite.id
@@ -139,154 +41,7 @@ class InboundCall:
         invite.handler = self
         invite.ring()
 
-    def carry(self, carried: Carried, how: str, language: str | None = None) -> None:
-        """Carry a transaction that stands; call it before `answer`."""
-        # Also when the caller has given up meanwhile: then another call may come for it.
-        self._journal.transaction_transferred(carried.transaction_id, how)
-        self._carried = carried
-        self._language = language or self._language
-
     def answer(self) -> None:
         """Answer what rings."""
         if not self._ended:
-            self.invite.answer(self._body)
-
-    def yield_to(self, successor: "InboundCall", how: str) -> bool:
-        """Let the call that replaces this one carry on with its transaction, if it has one."""
-        course = self._course
-        if course is None:
-            return False
-        carried = self._carried or Carried(self._journal.transaction_id, course.journey.agreed)
-        course.leave_open()
-        successor.carry(carried, how, self._language)
-        return True
-
-    def wait_for_successor(self, *, wait: bool) -> None:
-        """Keep the transaction open while another call may carry on with it."""
-        if self._course is not None:
-            self._course.wait_for_successor(wait=wait)
-
-    def command(self, command: Command) -> CommandOutcome:
-        """Do what an agent asks of this call."""
-        if self._course is None:
-            return CommandOutcome.NOT_NOW
-        return self._course.command(command)
-
-    def acknowledged(self, body: bytes) -> None:
-        """Start to speak: the caller hears us now."""
-        try:
-            if self._offered:
-                self._leg.accept_answer(body)
-        except (NotAcceptable, SdpError) as why:
-            _log.warning("call.answer-refused", call=self._journal.call_id, why=str(why))
-            self.call.hang_up()
-            return
-        if self._course is None:
-            self._begin()
-
-    def referred(self, referral: Referral) -> None:
-        """Take the wish that we call somebody else (RFC 3515)."""
-        self.on_referral(self, referral)
-
-    def _begin(self) -> None:
-        self._journal.call(EventType.CALL_ANSWERED)
-        if self._carried is None:
-            self._journal.transaction_created(self._language)
-        self._course = course = self._new_course()
-        ensureDeferred(self._run(course)).addCallback(self._concluded)
-
-    def renegotiated(self, body: bytes) -> bytes:
-        """Answer a re-INVITE: hold, resume, other payload types, another address."""
-        try:
-            return self._describe(body)
-        except (NotAcceptable, SdpError) as why:
-            raise NotAcceptableHereError(str(why)) from None
-
-    def info(self, content_type: str, body: bytes) -> bool:
-        """Take a key that comes by INFO instead of in the media; False for anything else."""
-        try:
-            self._leg.info_key(parse_info(content_type, body))
-        except InfoError:
-            return False
-        return True
-
-    def ended(self, end: CallEnd) -> None:
-        """Stop listening; a charge that is under way goes on."""
-        self._ended = True
-        if self._course is not None:
-            self._course.debtor_left()
-        self._journal.call_quality(self._leg.quality)
-        self._leg.close()
-        self._journal.call(EventType.CALL_ENDED, EventDetail(reason=str(end)))
-        if self._course is None:
-            self.over.callback(None)
-
-    def hang_up(self) -> None:
-        """End the call from our side, now."""
-        self.call.hang_up()
-
-    def _describe(self, offer: bytes) -> bytes:
-        """Answer an offer, or make one where the other side left that to us."""
-        self._offered = not offer
-        return self._leg.answer(offer) if offer else self._leg.offer()
-
-    def _new_course(self) -> Course:
-        around, carried = self._around, self._carried
-        voice = Voice(around.library, self._language)
-        conversation = Conversation(
-            around.clock, self._line, voice, self._journal, around.questions.attempts
-        )
-        terms = self._terms(carried)
-        journey = PaymentJourney(
-            conversation,
-            around.questions,
-            around.debts,
-            around.cash_desk.for_call(self._journal.call_id, self._journal.transaction_id),
-            self._journal,
-            prepared=None if carried is None else carried.prepared,
-            agents=bool(terms.phones),
-            agent_follows=terms.agent_follows,
-        )
-        desk = AgentDesk(
-            around.clock,
-            conversation,
-            self._journal,
-            self.call,
-            self._leg,
-            around.phones,
-            self._origin,
-            around.questions.without_agent,
-        )
-        return Course(around.clock, self._journal, conversation, journey, desk, terms)
-
-    def _terms(self, carried: Carried | None) -> Terms:
-        everybody = tuple(map(Phone, self._around.phones.settings.phones))
-        if carried is None:
-            return Terms(everybody, sealed_for=self._around.sealed_for)
-        own = {phone.address for phone in carried.phones}
-        phones = (*carried.phones, *(one for one in everybody if one.address not in own))
-        return Terms(
-            phones,
-            agent_follows=carried.agent_follows and bool(phones),
-            stays_open=carried.stays_open,
-            sealed_for=self._around.sealed_for,
-        )
-
-    async def _run(self, course: Course) -> None:
-        try:
-            await course.run()
-        except Exception as error:  # noqa: BLE001 - one call must not take others down
-            # By type only: the message, or a local of the traceback, could hold a key.
-            _log.error("journey.failed", call=self._journal.call_id, **place(error))
-            with suppress(Exception):
-                await course.apologise()
-            course.close(Result.INTERNAL_ERROR)
-
-    def _concluded(self, _: None) -> None:
-        if not self._ended:
-            self.call.hang_up()
-        self.over.callback(None)
-
-
-def _refuse(_: InboundCall, referral: Referral) -> None:
-    referral.refuse(603)
+            self._invite.answer(self._body)

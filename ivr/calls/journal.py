@@ -23,9 +23,16 @@ class Journal:
     `transaction_id` is a new one's, until the call turns out to carry one that stands.
     """
 
-    def __init__(self, sink: EventSink, now: Callable[[], datetime]) -> None:
-        self.call_id = new_id()
-        self.transaction_id = new_id()
+    def __init__(
+        self,
+        sink: EventSink,
+        now: Callable[[], datetime],
+        call_id: str | None = None,
+        transaction_id: str | None = None,
+    ) -> None:
+        """`call_id` and `transaction_id` are new ones, unless they were promised before."""
+        self.call_id = call_id or new_id()
+        self.transaction_id = transaction_id or new_id()
         self._sink = sink
         self._now = now
         self._step = Step.WELCOME
@@ -70,14 +77,14 @@ class Journal:
         )
         self.call(EventType.CALL_QUALITY, detail)
 
-    def transaction_created(self, language: str) -> None:
+    def transaction_created(self, language: str, channel: str = "inbound-call") -> None:
         """Open the transaction that this call is to carry."""
         self._sink.record(
             transaction_created(
                 self.transaction_id,
                 self._now(),
                 call_id=self.call_id,
-                channel="inbound-call",
+                channel=channel,
                 journey="payment",
                 language=language,
             )

@@ -17,8 +17,8 @@ from twisted.python.failure import Failure
 from ivr.aio import deferred, future
 from ivr.calls.cashier import CashDesk
 from ivr.calls.commands import CommandReader
+from ivr.calls.debtor_call import Surroundings
 from ivr.calls.gateways import open_gateway
-from ivr.calls.inbound import Surroundings
 from ivr.calls.notices import NoticeReader
 from ivr.calls.phones import Origin, Phones
 from ivr.calls.recovery import Recovery
@@ -182,6 +182,7 @@ class Node:
             settings.node.retry_after,
             settings.transfer.language,
             library.languages,
+            {one.number for one in settings.numbers if one.route == "agent"},
         )
         self._commands = CommandReader(
             database, ledger.node, _now, ledger, self._switchboard.command

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
-from ivr.calls.agent_call import AgentCall
+from ivr.calls.agent_call import AgentCall, Dial
 from ivr.clock import Clock
 from ivr.media.leg import MediaLeg
 from ivr.media.ports import NoPortLeft
@@ -93,13 +93,22 @@ class Phones:
     trunk: Trunk | None = None
 
     def ring(self, phone: str, origin: Origin) -> AgentCall:
-        """Call a phone. Raise `UnreachableError`."""
+        """Call an agent's phone. Raise `UnreachableError`."""
+        leg, dial = self.line_to(phone, origin)
+        calling = AgentCall(self.clock, leg, self.settings.ring_for)
+        try:
+            calling.place(dial)
+        except (MalformedMessageError, CallStateError, ValueError):
+            raise UnreachableError("unreachable") from None
+        return calling
+
+    def line_to(self, phone: str, origin: Origin) -> tuple[MediaLeg, Dial]:
+        """Return media towards a phone, and what calls it. Raise `UnreachableError`."""
         target, hop, trunk = self._target(phone, origin)
         try:
             leg = self.open_leg(None if hop is None else hop.host, trunk)
         except (NoPortLeft, OSError):
             raise UnreachableError("no-line") from None
-        calling = AgentCall(self.clock, leg, self.settings.ring_for)
 
         def dial(offer: bytes, handler: OutgoingHandler) -> OutgoingCall:
             caller = "" if trunk is not None else self._shown(origin.caller)
@@ -107,11 +116,7 @@ class Phones:
                 target, offer, handler=handler, trunk=trunk, caller=caller, hop=hop
             )
 
-        try:
-            calling.place(dial)
-        except (MalformedMessageError, CallStateError, ValueError):
-            raise UnreachableError("unreachable") from None
-        return calling
+        return leg, dial
 
     def refer_to(self, phone: str, origin: Origin) -> str | None:
         """Return the URI that the debtor's side is asked to call; None where we must call."""

@@ -5,8 +5,10 @@ from collections.abc import Callable, Collection, Mapping
 import structlog
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 
+from ivr.calls.debtor_call import Carried, DebtorCall, Surroundings
 from ivr.calls.fetched import fetch
-from ivr.calls.inbound import Carried, InboundCall, Surroundings
+from ivr.calls.inbound import InboundCall
+from ivr.calls.outbound import call_out
 from ivr.calls.phones import Origin
 from ivr.calls.transfers import Ticket, Transfers
 from ivr.faults import place
@@ -18,7 +20,7 @@ from ivr.media.sdp import SdpError
 from ivr.sip.admission import warning
 from ivr.sip.call import IncomingCall
 from ivr.sip.referral import Referral
-from ivr.vocabulary import CommandOutcome
+from ivr.vocabulary import CommandOutcome, CommandType
 
 _log = structlog.get_logger(__name__)
 
@@ -41,21 +43,24 @@ class Switchboard:
         retry_after: int,
         language: str,
         spoken: Collection[str],
+        to_agents: Collection[str] = (),
     ) -> None:
         """`languages` is the language of each payment number, as it is dialled.
 
         `language` is spoken to whoever calls none of them, unless another one of those that
-        are `spoken` was prepared.
+        are `spoken` was prepared. Who calls one of the numbers `to_agents` talks to an agent
+        before all else.
         """
         self._around = around
         self._languages = languages
         self._language = language
         self._spoken = spoken
+        self._to_agents = to_agents
         self._transfers = transfers
         self._open_leg = open_leg
         self._origin_of = origin_of
         self._retry_after = retry_after
-        self._live: set[InboundCall] = set()
+        self._live: set[DebtorCall] = set()
 
     def offered(self, call: IncomingCall) -> None:
         """Take or refuse a new call."""
@@ -72,7 +77,14 @@ class Switchboard:
             call.reject(503, headers=(("Retry-After", str(self._retry_after)),))
             return
         language = number or self._language
-        inbound = InboundCall(self._around, call, leg, language, self._origin_of(call))
+        inbound = InboundCall(
+            self._around,
+            call,
+            leg,
+            language,
+            self._origin_of(call),
+            agent_first=call.called in self._to_agents,
+        )
         try:
             inbound.ring()
         except (NotAcceptable, SdpError) as why:
@@ -87,8 +99,10 @@ class Switchboard:
             replaced.yield_to(inbound, "by-replaces")
         inbound.answer()
 
-    def command(self, command: Command) -> CommandOutcome:
-        """Do a command, if its call is alive here."""
+    def command(self, command: Command) -> CommandOutcome | Deferred[CommandOutcome]:
+        """Do a command, if its call is alive here, or is to be made."""
+        if command.type is CommandType.CALL:
+            return Deferred.fromCoroutine(call_out(self._around, command, self._admit))
         if command.call_id is None:
             return CommandOutcome.NOT_NOW
         for inbound in self._live:
@@ -106,12 +120,12 @@ class Switchboard:
         waiting = [self._when_over(inbound) for inbound in self._live]
         return DeferredList(waiting).addCallback(lambda _: None)
 
-    def _admit(self, inbound: InboundCall) -> None:
+    def _admit(self, inbound: DebtorCall) -> None:
         inbound.on_referral = self._referred
         self._live.add(inbound)
         inbound.over.addCallback(lambda _: self._live.discard(inbound))
 
-    def _referred(self, inbound: InboundCall, referral: Referral) -> None:
+    def _referred(self, inbound: DebtorCall, referral: Referral) -> None:
         fetch(self._around, inbound, inbound.language, referral, self._admit)
 
     async def _look_up(
@@ -129,7 +143,7 @@ class Switchboard:
             _log.error("transfer.failed", call=inbound.call_id, **place(error))
         inbound.answer()
 
-    def _replaced_by(self, call: IncomingCall) -> InboundCall | None:
+    def _replaced_by(self, call: IncomingCall) -> DebtorCall | None:
         if call.replaces is None:
             return None
         for inbound in self._live:
@@ -138,7 +152,7 @@ class Switchboard:
         return None
 
     @staticmethod
-    def _when_over(inbound: InboundCall) -> Deferred[None]:
+    def _when_over(inbound: DebtorCall) -> Deferred[None]:
         over: Deferred[None] = Deferred()
         inbound.over.addCallback(over.callback)
         return over

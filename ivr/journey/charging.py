@@ -6,6 +6,7 @@ from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from ivr.vocabulary import Result
 from payment_gateway.card import Card
 from payment_gateway.results import Advice, Money
 
@@ -32,6 +33,20 @@ class Charge:
 
     end: ChargeEnd
     advice: Advice | None = None
+
+
+STANDING = {
+    ChargeEnd.SUCCEEDED: Result.SUCCESS,
+    ChargeEnd.DECLINED: Result.CARD_DECLINED,
+    ChargeEnd.UNKNOWN: Result.PENDING,
+    ChargeEnd.NOT_CHARGED: Result.PAYMENT_CONNECTOR_ERROR,
+    ChargeEnd.ALREADY_PAID: Result.ALREADY_PAID,
+    ChargeEnd.IN_PROGRESS: Result.PENDING,
+    ChargeEnd.LEDGER_UNAVAILABLE: Result.INTERNAL_ERROR,
+}
+"""How a transaction stands after each end."""
+SETTLED = frozenset({Result.SUCCESS, Result.ALREADY_PAID, Result.PENDING})
+"""Whatever else is said or done, nothing more is to be paid in this call."""
 
 
 class Cashier(Protocol):

@@ -14,8 +14,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from twisted.internet.defer import Deferred
+
 from ivr.journey.card_entry import CardEntry
-from ivr.journey.charging import Cashier, Charge, ChargeEnd
+from ivr.journey.charging import STANDING, Cashier, Charge, ChargeEnd
 from ivr.journey.conversation import AGENT, Conversation, TooManyFailedAttemptsError
 from ivr.journey.line import (
     AgentWantedError,
@@ -24,6 +26,7 @@ from ivr.journey.line import (
     SuspendedError,
 )
 from ivr.journey.questions import Questions
+from ivr.journey.sealed_card import SealedCard
 from ivr.journey.voice import Spoken
 from ivr.keypad.digits import Digits
 from ivr.keypad.field import Menu
@@ -83,6 +86,7 @@ class PaymentJourney:
         self._agents = agents
         self._agent_follows = agent_follows
         self._debt = None if prepared is None else prepared.debt
+        self._charging: Deferred[Charge] | None = None
         self._charge: Charge | None = None
         self._standing = Result.CALLER_HUNG_UP
         self._step = Step.WELCOME
@@ -116,13 +120,39 @@ class PaymentJourney:
         """Whose debt it is about, and what is to be paid of it; None until that is known."""
         return None if self._debt is None else Prepared(self._debt, self._money)
 
+    @property
+    def card(self) -> SealedCard:
+        """The card as far as it has been keyed."""
+        return self._card.card
+
+    @property
+    def charging(self) -> bool:
+        """Whether the gateway is being asked."""
+        return self._charging is not None
+
+    def agree(self, agreed: Prepared) -> None:
+        """Take what an agent and the debtor have agreed on: no reference is asked for."""
+        self._prepared, self._debt = agreed, agreed.debt
+
+    def skip_to_card(self) -> None:
+        """Go on at the first card field that is missing: an agent has led the debtor there."""
+        self._step = self._card.card.missing or Step.CONFIRM
+
+    def charge(self) -> Deferred[Charge]:
+        """Charge the complete card, once. Whoever runs the journey meanwhile waits for it."""
+        assert self._debt is not None  # noqa: S101 - no step before `reference` leads here
+        self._step = Step.PROCESSING
+        card = self._card.card.take()
+        self._charging = self._cashier.charge(self._debt.id, self._money, card)
+        return self._charging.addCallback(self._charged)
+
     async def run(self) -> Result:
         """Walk the steps until one ends the journey, the debtor hangs up, or gives up.
 
         Raise `SuspendedError` when the conversation was suspended, `AgentWantedError` when the
         debtor wants to speak to somebody: run it again to go on, `wipe` it otherwise.
         """
-        self._standing = _STANDING[self._charge.end] if self._charge else Result.CALLER_HUNG_UP
+        self._standing = STANDING[self._charge.end] if self._charge else Result.CALLER_HUNG_UP
         if self._step in _AFTER_NUMBER and Step.CARD_NUMBER not in self._card.card:
             self._step = Step.CARD_NUMBER
         try:
@@ -230,16 +260,20 @@ class PaymentJourney:
         return Step.CARD_NUMBER if key == "2" else Step.CANCELLED
 
     async def _processing(self) -> Step:
-        assert self._debt is not None  # noqa: S101 - no step before `reference` leads here
-        self._charge = await self._conversation.accompany(
+        await self._conversation.accompany(
             Step.PROCESSING,
-            self._cashier.charge(self._debt.id, self._money, self._card.card.take()),
+            self._charging or self.charge(),
             self._voice.prompt(Step.PROCESSING, "wait"),
             self._voice.prompt(Step.PROCESSING, "still-waiting"),
             _STILL_WAITING_EVERY,
         )
-        self._standing = _STANDING[self._charge.end]
-        return Step.COMPLETED if self._charge.end is ChargeEnd.SUCCEEDED else Step.FAILED
+        return self._step
+
+    def _charged(self, charge: Charge) -> Charge:
+        self._charging, self._charge = None, charge
+        self._standing = STANDING[charge.end]
+        self._step = Step.COMPLETED if charge.end is ChargeEnd.SUCCEEDED else Step.FAILED
+        return charge
 
     async def _completed(self) -> Result:
         await self._conversation.say(
@@ -299,18 +333,7 @@ class PaymentJourney:
         return Money(self._debt.outstanding, self._debt.currency)
 
 
-_STANDING = {
-    ChargeEnd.SUCCEEDED: Result.SUCCESS,
-    ChargeEnd.DECLINED: Result.CARD_DECLINED,
-    ChargeEnd.UNKNOWN: Result.PENDING,
-    ChargeEnd.NOT_CHARGED: Result.PAYMENT_CONNECTOR_ERROR,
-    ChargeEnd.ALREADY_PAID: Result.ALREADY_PAID,
-    ChargeEnd.IN_PROGRESS: Result.PENDING,
-    ChargeEnd.LEDGER_UNAVAILABLE: Result.INTERNAL_ERROR,
-}
-
 _AFTER_NUMBER = (Step.EXPIRATION_DATE, Step.SECURITY_CODE, Step.CONFIRM)
-"""Where a card number must be held."""
 _LAST_WORDS = {False: (Step.COMPLETED, "good-bye"), True: (Step.AGENT, "next")}
 _BEFORE_AGENT = {
     "unknown": "result-unknown",
@@ -318,7 +341,6 @@ _BEFORE_AGENT = {
     "already-paid": "already-paid",
 }
 """What is said of an end in place of words that end with good-bye."""
-
 _FAILED_MOMENT = {
     ChargeEnd.UNKNOWN: "unknown",
     ChargeEnd.NOT_CHARGED: "not-charged",

@@ -192,11 +192,15 @@ def _transfers(added: Sequence[Event]) -> list[_Row]:
 
 
 def _owners(added: Sequence[Event]) -> list[_Row]:
-    """Give each that is nobody's to the first agent whose phone rings for it."""
+    """Give each that is nobody's to the first agent whose phone rings for it.
+
+    Where the agent was called before the debtor, that is who is connected.
+    """
     return [
         {"transaction": event.transaction_id, "agent": event.detail.agent}
-        for event in _all(added, EventType.AGENT_RINGING)
-        if event.detail.agent is not None
+        for event in added
+        if event.type in (EventType.AGENT_RINGING, EventType.AGENT_CONNECTED)
+        and event.detail.agent is not None
     ]
 
 

@@ -1,6 +1,6 @@
 """Two legs joined both ways, and a shield between them while one of them keys a card."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from ivr.clock import Clock
@@ -41,6 +41,10 @@ class Leg(Protocol):
         """Hand what is received to `tap`, and send what it gives."""
 
 
+def _nothing() -> None:
+    """Nobody wants to know yet."""
+
+
 class Bridge:
     """Joins two legs until `close`, or until one of them is closed.
 
@@ -50,10 +54,12 @@ class Bridge:
     `whisper` beside it. Keys reach `on_key` of their leg as ever.
     """
 
-    __slots__ = ("_closed", "_ends", "_legs")
+    __slots__ = ("_closed", "_ends", "_legs", "on_change")
 
     def __init__(self, leg_a: Leg, leg_b: Leg) -> None:
         """Raise `MediaStateError` when a leg is closed or joined already."""
+        self.on_change: Callable[[], object] = _nothing
+        """Called when a leg has negotiated anew: what was proved of the shield is past."""
         a, b = _End(self, leg_a), _End(self, leg_b)
         self._legs = (leg_a, leg_b)
         self._ends = (a, b)
@@ -180,6 +186,7 @@ class _End:
     def followed(self, negotiated: Negotiated) -> None:
         self._buffer.use(negotiated.codec)
         self._has_events = negotiated.send_event is not None
+        self._bridge.on_change()
 
     def closed(self) -> None:
         self._bridge.close()

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 
 from ivr.calls.cashier import CashDesk
-from ivr.calls.inbound import Surroundings
+from ivr.calls.debtor_call import Surroundings
 from ivr.calls.phones import Origin, Phones
 from ivr.calls.switchboard import Switchboard
 from ivr.calls.transfers import Claim, Transfers

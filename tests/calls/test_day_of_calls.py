@@ -19,7 +19,8 @@ import pytest
 from structlog.testing import capture_logs
 from twisted.internet.defer import Deferred, succeed
 
-from ivr.calls.inbound import InboundCall, Surroundings
+from ivr.calls.debtor_call import Surroundings
+from ivr.calls.inbound import InboundCall
 from ivr.journey.charging import Charge, ChargeEnd
 from ivr.journey.questions import questions
 from ivr.ledger.debts import Debt

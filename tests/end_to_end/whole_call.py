@@ -16,7 +16,7 @@ from twisted.internet import reactor as _reactor
 
 from ivr.aio import deferred, future
 from ivr.calls.cashier import CashDesk
-from ivr.calls.inbound import Surroundings
+from ivr.calls.debtor_call import Surroundings
 from ivr.journey.questions import questions
 from ivr.ledger.database import open_database
 from ivr.ledger.debts import NewDebt
