@@ -1,4 +1,4 @@
-"""The live page, its files, and how a browser gets in."""
+"""The pages, their files, and how a browser gets in."""
 
 from http import HTTPStatus
 from pathlib import Path
@@ -19,7 +19,7 @@ _LARGEST_FORM = 4096
 
 
 class Page:
-    """`/`: the page for whoever has the cookie, a form for the token for anyone else."""
+    """The pages for whoever has signed in, the door for anyone else."""
 
     def __init__(self, keys: Keys, guard: Guard, *, provider: bool = False) -> None:
         self._keys = keys
@@ -31,22 +31,30 @@ class Page:
     def routes(self) -> list[BaseRoute]:
         """Return the page's own addresses."""
         return [
-            Route("/", self._show),
+            Route("/", self._live),
+            Route("/administration", self._administration),
             Route("/", self._enter, methods=["POST"]),
             Mount("/static", StaticFiles(directory=STATIC)),
         ]
 
-    async def _show(self, request: Request) -> Response:
+    async def _live(self, request: Request) -> Response:
         token = request.query_params.get("token")
         if token is not None:
             return self._let_in(request, token)
+        return await self._show(request, "page.html")
+
+    async def _administration(self, request: Request) -> Response:
+        # Only a shell: what fills it has its own guard.
+        return await self._show(request, "admin.html")
+
+    async def _show(self, request: Request, page: str) -> Response:
         try:
             await self._guard.find(request, use=True)
         except ProblemError:
             if "text/html" in request.headers.get("accept", ""):
                 return self._form()
             raise
-        return FileResponse(STATIC / "page.html")
+        return FileResponse(STATIC / page)
 
     async def _enter(self, request: Request) -> Response:
         form = parse_qs((await read_body(request, _LARGEST_FORM)).decode(errors="replace"))

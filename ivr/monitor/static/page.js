@@ -11,6 +11,7 @@ import {
 import { count, countSoon, drawFigures, isCounted } from "./figures.js";
 import {
   debtorOf, focusForm, hasCall, hasEnded, lookAtPrepared, openForm, tick, translateForm,
+  welcome,
 } from "./prepare.js";
 import { choose, currentLanguage, prefer, words } from "./words.js";
 
@@ -54,6 +55,7 @@ async function snapshot() {
   for (const told of [...ended.items, ...live].reverse()) show(fromSnapshot(told));
   tidy();
   await lookAtPrepared(liveTransactions);
+  welcome(live.length > 0);
 }
 
 const liveTransactions = () => new Set([...calls.values()]

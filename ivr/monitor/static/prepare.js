@@ -2,6 +2,7 @@
 
 import { announce } from "./announce.js";
 import { get, isMine, may, myself, send, whyNot } from "./api.js";
+import { copy } from "./dom.js";
 import { currentLanguage, minorUnits, money, words } from "./words.js";
 
 const KEPT = "solde.prepared"; // in this tab only
@@ -30,8 +31,6 @@ export const debtorOf = (transactionId) => debtors.get(transactionId) ?? "";
 
 export function openForm() {
   at("prepare").hidden = !may("transactions:write");
-  // Agents come for this; others watch.
-  at("prepare").open ||= !may("transactions:all");
   at("language").value = currentLanguage();
   at("form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -114,6 +113,7 @@ async function prepare() {
     // What is the same for the next call stays.
     for (const name of ["reference", "amount", "debtor"]) at(name).value = "";
     wait(told);
+    at("prepare").open = false;
     waiting.get(told.id)?.node.querySelector("button").focus();
     announce(words().prepared(told.transfer.number));
   } catch (error) {
@@ -135,6 +135,11 @@ export async function lookAtPrepared(live) {
   const ended = before.filter((id) => !mine.some((one) => one.id === id));
   if (open.next === null) ended.forEach(forget);
   for (const one of mine) wait(one, live().has(one.id));
+}
+
+/** Agents come to prepare: show them the form unless something else is to be done. */
+export function welcome(busy) {
+  at("prepare").open ||= !busy && waiting.size === 0 && !may("transactions:all");
 }
 
 function wait(transaction, live = false) {
@@ -197,19 +202,6 @@ function wire(one) {
       announce(words().outcome(words().cancelPrepared, words().notSent));
     }
   });
-}
-
-/** The clipboard is there over TLS and on this machine only. */
-async function copy(text) {
-  if (navigator.clipboard) {
-    await navigator.clipboard.writeText(text).catch(console.warn);
-    return;
-  }
-  const field = Object.assign(document.createElement("textarea"), { value: text });
-  document.body.append(field);
-  field.select();
-  document.execCommand("copy");
-  field.remove();
 }
 
 function draw(one) {
