@@ -38,9 +38,7 @@ class Playback:
             self._codec = codec
             # One row of them, as this is asked 50 times a second for each call; and a
             # tuple of octets is nothing that the garbage collector would walk.
-            self._frames = tuple(
-                frame for clip in self._clips for frame in clip.frames(codec)
-            )
+            self._frames = tuple(frame for clip in self._clips for frame in clip.frames(codec))
         left = self.left
         self.left = left - 1
         return self._frames[-left]
