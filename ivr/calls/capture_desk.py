@@ -27,7 +27,7 @@ from ivr.journey.voice import Voice
 from ivr.ledger.debts import Debt
 from ivr.ledger.details import EventDetail
 from ivr.media.bridge import Bridge
-from ivr.media.leak_test import Leak, Proof, prove
+from ivr.media.leak_test import Leak, prove
 from ivr.media.leg import MediaLeg
 from ivr.vocabulary import CommandOutcome, EventType, Result, Step
 from payment_gateway.results import Money
@@ -36,9 +36,6 @@ _log = structlog.get_logger(__name__)
 
 _TRIES = 3
 """How often the shield is tried when the call changes during the test."""
-
-Test = Callable[[Bridge, MediaLeg, MediaLeg], Deferred[Proof]]
-"""Proves that the second leg hears no key of the first (`ivr.media.leak_test.prove`)."""
 
 
 class CaptureDesk:
@@ -61,7 +58,6 @@ class CaptureDesk:
         leg: MediaLeg,
         *,
         sealed_for: float,
-        test: Test = prove,
     ) -> None:
         self.tried = False
         self.on_settled: Callable[[Result], object] = _nothing
@@ -72,7 +68,6 @@ class CaptureDesk:
         self._record = record
         self._debts = debts
         self._leg = leg
-        self._test = test
         self._starting: Bridge | None = None
         self._proving = False
         self._capture = AgentLedCapture(clock, keys, questions, self._told, journey.card)
@@ -170,7 +165,7 @@ class CaptureDesk:
         self._proving = True
         try:
             for _ in range(_TRIES):
-                proof = await self._test(bridge, self._leg, agent.leg)
+                proof = await prove(bridge, self._leg, agent.leg)
                 if self._desk.bridge is not bridge:
                     return False
                 if proof.reason is not Leak.CHANGED:

@@ -228,6 +228,8 @@ class Course:
     async def _go_on(self) -> None:
         self._conversation.resume()
         self._journal(EventType.JOURNEY_RESUMED, self.journey.step)
+        if self.journey.step is Step.WELCOME:
+            return  # Its own first words follow.
         resumed = self._conversation.voice.prompt(Step.AGENT, "resumed")
         # Whoever asks for the call meanwhile suspends it again: the journey sees to that.
         try:

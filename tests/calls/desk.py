@@ -1,7 +1,8 @@
 """An exchange with agents: a debtor who calls, a PBX, and agents' telephones."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -75,13 +76,20 @@ class Till:
 class Desk(Exchange):
     """One debtor's call. `agents` are settings; every SIP message of ours is kept in `sent`."""
 
-    def __init__(self, first_port: int = 39000, *, refers: bool = False, **agents: Any) -> None:
+    def __init__(
+        self,
+        first_port: int = 39000,
+        *,
+        refers: bool = False,
+        to_agents: Collection[str] = (),
+        **agents: Any,
+    ) -> None:
         self.agents = AgentSettings(**{"phones": ("1001",), **agents})
         self.claims: list[tuple[str | None, str | None]] = []
         self.found: Deferred[Preparation | None] = succeed(prepared())
         self.sent: list[Request | Response] = []
         self.till = Till()
-        super().__init__(first_port, 8, claim=self._claim, refers=refers)
+        super().__init__(first_port, 8, claim=self._claim, refers=refers, to_agents=to_agents)
 
     def cash_desk(self) -> object:
         return self.till
@@ -148,7 +156,7 @@ class Desk(Exchange):
         )
         outcome = self.switchboard.command(command)
         self.look()
-        return outcome
+        return cast("CommandOutcome", outcome)
 
     def take_back(self, **data: Any) -> CommandOutcome:
         return self.command(CommandType.TAKE_BACK, **data)

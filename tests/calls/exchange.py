@@ -1,6 +1,6 @@
 """Calls as telephones see them: SIP bytes in and out, real media sockets, a moved clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from ivr.calls.debtor_call import Surroundings
 from ivr.calls.phones import Origin, Phones
 from ivr.calls.switchboard import Switchboard
 from ivr.calls.transfers import Claim, Transfers
+from ivr.journey.payment import Debts
 from ivr.journey.questions import questions
 from ivr.ledger.debts import Debt
 from ivr.ledger.events import Event
@@ -71,6 +72,7 @@ def switchboard(
     *,
     claim: Claim = lambda *_: succeed(None),
     refers: bool = False,
+    to_agents: Collection[str] = (),
 ) -> Switchboard:
     """Return a switchboard with one payment number, 3000, and codes of 8 digits after 88."""
     languages = {"3000": "fr"}
@@ -83,6 +85,7 @@ def switchboard(
         30,
         "fr",
         ("fr", "en"),
+        to_agents,
     )
 
 
@@ -99,7 +102,7 @@ class Exchange:
             clock=self.wire.clock,
             now=lambda: NOW,
             events=self,
-            debts=NoDebts(),
+            debts=self.debts(),
             cash_desk=cast("Any", self.cash_desk()),
             library=FakeLibrary(),
             questions=questions(Settings(), NOW.date),
@@ -115,6 +118,9 @@ class Exchange:
             return self.legs[-1]
 
         self.switchboard = switchboard(around, open_leg, **more)
+
+    def debts(self) -> Debts:
+        return NoDebts()
 
     def cash_desk(self) -> object:
         return CashDesk(self.wire.clock, cast("Any", None), cast("Any", None), 1, "")
