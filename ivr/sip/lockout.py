@@ -1,6 +1,7 @@
 """Guessing passwords, made slow."""
 
 from collections.abc import Hashable
+from math import ceil
 from typing import NamedTuple
 
 from ivr.clock import Clock
@@ -58,7 +59,7 @@ class Lockout:
         now = self._clock.seconds()
         old = self._records.pop(key, _CLEAN)
         failures = 1 + max(0.0, old.failures - (now - old.at) / FORGIVEN_EVERY)
-        beyond = failures - free
+        beyond = ceil(failures) - free
         wait = min(LONGEST, 2.0**beyond) if beyond >= 0 else 0.0
         if len(self._records) >= _RECORDS:
             del self._records[next(iter(self._records))]
