@@ -128,6 +128,32 @@ async def prepare(
     return prepared
 
 
+async def debt_to_pay(
+    connection: AsyncConnection, at: datetime, new: NewPreparation, codes: Codes
+) -> Debt:
+    """Return the debt of what is wanted; one is made where none is known.
+
+    As `prepare`, without a transaction to prepare.
+    """
+    await take_turn(connection)
+    return await _debt_for(connection, at, new, codes.reference_digits)
+
+
+async def debt_of_live(
+    connection: AsyncConnection,
+    at: datetime,
+    transaction_id: str,
+    new: NewPreparation,
+    codes: Codes,
+) -> Debt | None:
+    """As `debt_to_pay`, for a live transaction; None where that stays at the debt it has."""
+    query = select(transactions.c.debt_id).where(transactions.c.id == transaction_id)
+    has_debt = await connection.scalar(query) is not None
+    if new.reference is None and (has_debt or new.amount is None):
+        return None
+    return await debt_to_pay(connection, at, new, codes)
+
+
 async def _debt_for(
     connection: AsyncConnection, at: datetime, new: NewPreparation, reference_digits: int
 ) -> Debt:

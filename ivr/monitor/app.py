@@ -18,6 +18,7 @@ from ivr.monitor.api import Api
 from ivr.monitor.authentication import Keys
 from ivr.monitor.callbacks_api import CallbacksApi
 from ivr.monitor.callbacks_sender import CallbackSender
+from ivr.monitor.calls_api import CallsApi
 from ivr.monitor.commands_api import CommandsApi
 from ivr.monitor.credentials import Passwords
 from ivr.monitor.endpoint import Endpoint
@@ -66,13 +67,15 @@ def create_app(
     passwords = Passwords()
     guard = Guard(database, keys, now, timedelta(seconds=people.idle))
     waker = Waker(database)
-    commands = CommandsApi(database, waker, now)
+    transfers = transfers or Transfers()
+    commands = CommandsApi(database, waker, now, codes=transfers.codes)
     sender = CallbackSender(database, waker, now, private=private_addresses)
     api = Api(database, waker, now=now, zone=ZoneInfo(timezone), heartbeat=heartbeat)
     endpoints = [
         *api.endpoints(),
-        *TransactionsApi(database, now, transfers or Transfers()).endpoints(),
+        *TransactionsApi(database, now, transfers).endpoints(),
         *commands.endpoints(),
+        *CallsApi(database, now, commands).endpoints(),
         *CallbacksApi(database, now).endpoints(),
         *PaymentsApi(database, now, commands).endpoints(),
         *SignIn(database, now, timedelta(seconds=people.session), passwords).endpoints(),

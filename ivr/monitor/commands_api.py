@@ -12,12 +12,13 @@ from ivr.ledger import commands
 from ivr.ledger.audit import audit
 from ivr.ledger.database import Database
 from ivr.ledger.ownership import has_transaction
+from ivr.ledger.preparing import Codes, NewPreparation, NotPreparedError, debt_of_live
 from ivr.ledger.reading import MAX_ID
 from ivr.monitor import models_agents
 from ivr.monitor.bodies import read_json
 from ivr.monitor.endpoint import Endpoint, json_response
 from ivr.monitor.principal import Principal, Scope, principal_of
-from ivr.monitor.problems import ProblemError
+from ivr.monitor.problems import ProblemError, WrongParameter
 from ivr.monitor.queries import NoQuery, read_query
 from ivr.monitor.stream import Waker
 from ivr.monitor.transactions_api import no_transaction
@@ -26,6 +27,8 @@ from ivr.vocabulary import CommandType
 PATIENCE = 1.0
 """Seconds in which most commands end; the answer waits so long."""
 _LOOK = 0.1
+_MADE_IN = "fr"
+"""The language of a debt that is made amid a call, which nothing speaks any more."""
 
 
 class CommandsApi:
@@ -37,11 +40,13 @@ class CommandsApi:
         waker: Waker,
         now: Callable[[], datetime],
         patience: float = PATIENCE,
+        codes: Codes | None = None,
     ) -> None:
         self._database = database
         self._waker = waker
         self._now = now
         self._patience = patience
+        self.codes = codes or Codes()
 
     def endpoints(self) -> list[Endpoint]:
         """Return the table of this class."""
@@ -54,7 +59,7 @@ class CommandsApi:
                 models_agents.CommandAnswer,
                 method="POST",
                 also=(HTTPStatus.ACCEPTED,),
-                problems=(404, 413, 415),
+                problems=(404, 409, 413, 415),
                 scope=Scope.WRITE,
                 body=models_agents.NewCommand,
             ),
@@ -75,9 +80,35 @@ class CommandsApi:
         transaction_id, who = request.path_params["id"], principal_of(request)
         if not await has_transaction(self._database, transaction_id, who.owner):
             raise no_transaction()
-        data = {} if wanted.field is None else {"field": wanted.field}
+        told: dict[str, str | int | None] = {
+            "field": wanted.field,
+            "reference": await self._debt(transaction_id, wanted),
+            "amount": wanted.amount,
+            "currency": wanted.currency,
+        }
+        data = {name: value for name, value in told.items() if value is not None}
         sent = await self.send(who, CommandType(wanted.type), transaction_id, data)
-        return _answer(await self.ended(sent))
+        return answer(await self.ended(sent))
+
+    async def _debt(self, transaction_id: str, wanted: models_agents.NewCommand) -> str | None:
+        """Return the reference of what is to be paid, where the command says so."""
+        if wanted.reference is None and wanted.amount is None:
+            return None
+        new = NewPreparation(
+            owner_id=None,
+            language=_MADE_IN,
+            reference=wanted.reference,
+            amount=wanted.amount,
+            currency=wanted.currency,
+        )
+        try:
+            async with self._database.write() as connection:
+                debt = await debt_of_live(
+                    connection, self._now(), transaction_id, new, self.codes
+                )
+        except NotPreparedError as error:
+            raise not_owed(error) from None
+        return None if debt is None else debt.reference
 
     async def send(
         self,
@@ -119,7 +150,7 @@ class CommandsApi:
         )
         if command is None or not await self._may_see(command, who):
             raise ProblemError(HTTPStatus.NOT_FOUND, "There is no command with this id.")
-        return json_response(_shown(command))
+        return json_response(shown(command))
 
     async def _may_see(self, command: commands.Command, who: Principal) -> bool:
         if command.transaction_id is None:
@@ -127,10 +158,23 @@ class CommandsApi:
         return await has_transaction(self._database, command.transaction_id, who.owner)
 
 
-def _answer(command: commands.Command) -> Response:
+def answer(command: commands.Command) -> Response:
+    """Return how a command stands: 200 when it has ended, else 202."""
     ended = command.ended_at is not None
-    return json_response(_shown(command), HTTPStatus.OK if ended else HTTPStatus.ACCEPTED)
+    return json_response(shown(command), HTTPStatus.OK if ended else HTTPStatus.ACCEPTED)
 
 
-def _shown(command: commands.Command) -> models_agents.CommandAnswer:
-    return models_agents.CommandAnswer.model_validate(command, from_attributes=True)
+def shown(command: commands.Command) -> models_agents.CommandAnswer:
+    """Return a command for who may see it."""
+    told = models_agents.CommandAnswer.model_validate(command, from_attributes=True)
+    if command.type is not CommandType.CALL:
+        return told
+    # The ids of what it is to make.
+    made = {"call_id": command.data["call"], "transaction_id": command.data["transaction"]}
+    return told.model_copy(update=made)
+
+
+def not_owed(error: NotPreparedError) -> ProblemError:
+    """Return the refusal of what cannot be paid."""
+    wrong = WrongParameter(parameter=error.field, detail=str(error))
+    return ProblemError(HTTPStatus.CONFLICT, str(error), errors=[wrong])

@@ -11,6 +11,7 @@ from ivr.monitor.models import Transaction
 from ivr.vocabulary import CommandOutcome, CommandType
 
 _OFFERED = ("all",)
+_NUMBER = r"^(\+?[0-9]{1,15}|[A-Za-z][A-Za-z0-9._-]{0,63})$"
 
 
 def _offered(word: str) -> str:
@@ -38,6 +39,8 @@ def _no_card_but_an_address(phone: str) -> str:
 
 
 _Plain = Annotated[Text, AfterValidator(_no_card)]
+_Reference = Annotated[str, Field(pattern=r"^[0-9]{4,12}$")]
+_Amount = Annotated[int, Field(ge=1, le=LARGEST_AMOUNT)]
 _Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
 
 
@@ -49,10 +52,8 @@ class NewTransaction(Body):
     are needed.
     """
 
-    reference: Annotated[str, Field(pattern=r"^[0-9]{4,12}$")] | None = None
-    amount: int | None = Field(
-        None, ge=1, le=LARGEST_AMOUNT, description="In minor units of `currency` (cents)."
-    )
+    reference: _Reference | None = None
+    amount: _Amount | None = Field(None, description="In minor units of `currency` (cents).")
     currency: _Currency | None = None
     debtor: Annotated[_Plain, Field(max_length=200)] = Field(
         "", description="The name on a debt that is made."
@@ -114,11 +115,50 @@ class NewCommand(Body):
     field: Literal["payment-card-number", "expiration-date", "security-code"] | None = Field(
         None, description="With `capture`: what to ask for, or to ask for again."
     )
+    reference: _Reference | None = Field(
+        None, description="With `start-capture`: the debt, where the call is about none yet."
+    )
+    amount: _Amount | None = Field(
+        None, description="With `start-capture`: what is to be paid, in minor units."
+    )
+    currency: _Currency | None = None
 
     @model_validator(mode="after")
-    def _a_field(self) -> Self:
+    def _what_belongs_to_it(self) -> Self:
         if (self.type == "capture") != (self.field is not None):
             raise ValueError("`field` belongs to `capture`, and only to it")
+        money = (self.reference, self.amount, self.currency)
+        if self.type != "start-capture" and any(one is not None for one in money):
+            raise ValueError("what is to be paid belongs to `start-capture` only")
+        if self.currency is not None and self.amount is None:
+            raise ValueError("`currency` belongs to an amount")
+        return self
+
+
+class NewCall(Body):
+    """A debtor to call: the agent's phone rings first.
+
+    What is to be paid may be told now, as for a prepared transaction, or with `start-capture`.
+    """
+
+    number: Annotated[_Plain, Field(pattern=_NUMBER)] = Field(
+        description="The debtor's: called over the trunk of `[agents]`, or registered here."
+    )
+    phone: Annotated[_Plain, AfterValidator(_printable), Field(max_length=255)] = Field(
+        "", description="The agent's; by default your own."
+    )
+    language: Literal["fr", "en"]
+    reference: _Reference | None = None
+    amount: _Amount | None = Field(None, description="In minor units of `currency` (cents).")
+    currency: _Currency | None = None
+    debtor: Annotated[_Plain, Field(max_length=200)] = Field(
+        "", description="The name on a debt that is made."
+    )
+
+    @model_validator(mode="after")
+    def _a_currency(self) -> Self:
+        if self.reference is None and (self.amount is None) != (self.currency is None):
+            raise ValueError("give an amount and its currency together")
         return self
 
 

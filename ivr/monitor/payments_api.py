@@ -25,6 +25,7 @@ from ivr.ledger.commands import Command, NewCommand, send_within
 from ivr.ledger.database import Database
 from ivr.ledger.idempotency import Answer, KeyUsedError, answer_once
 from ivr.ledger.payment_sessions import CallEndedError, transaction_of_call
+from ivr.ledger.preparing import NewPreparation, debt_of_live
 from ivr.monitor.bodies import LARGEST, once
 from ivr.monitor.callbacks_sender import new_secret
 from ivr.monitor.commands_api import CommandsApi
@@ -133,6 +134,12 @@ class PaymentsApi:
                 "amount": _minor(wanted.ChargeAmount, currency),
                 "currency": currency,
             }
+            new = NewPreparation(
+                owner_id=None, language="fr", amount=int(money["amount"]), currency=currency
+            )
+            debt = await debt_of_live(connection, at, transaction_id, new, self._commands.codes)
+            if debt is not None:
+                money["reference"] = debt.reference
             kind = CommandType.START_CAPTURE
             sent.append(await self._send(connection, at, who, kind, transaction_id, money))
             return Answer(HTTPStatus.CREATED, _shown(session, at))
