@@ -1,11 +1,15 @@
 """A headless Chromium that looks at the live page."""
 
+import asyncio
 import contextlib
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any
 
+import pytest
+import pytest_twisted
 from playwright.async_api import Browser, Page, async_playwright
+from twisted.internet.defer import Deferred
 
 from tests.monitor.clients import TOKEN
 from tests.monitor.story import NOON
@@ -36,6 +40,24 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for a module's tests."""
+
+    async def start() -> Browser:
+        return await started.__aenter__()
+
+    async def stop() -> None:
+        await started.__aexit__(None, None, None)
+
+    def run(work: Coroutine[Any, Any, Any]) -> Any:
+        return pytest_twisted.blockon(Deferred.fromFuture(asyncio.ensure_future(work)))
+
+    started = chromium()
+    yield run(start())
+    run(stop())
+
+
 class Visit:
     """One visit to the page, with all that went wrong in it."""
 
@@ -58,7 +80,7 @@ class Visit:
             """([selector, text]) => [...document.querySelectorAll(selector)]
                 .some(node => node.textContent.replace(/\\s+/g, " ").trim() === text)""",
             arg=[selector, text],
-            timeout=15_000,
+            timeout=30_000,
         )
 
     async def texts(self, selector: str) -> list[str]:
@@ -85,7 +107,7 @@ async def visit(
         visited = Visit(await opened.new_page())
         await visited.page.clock.set_fixed_time(NOON)
         await visited.page.goto(f"{base}/?token={TOKEN}")
-        await visited.page.wait_for_selector("#connection[data-state=live]", timeout=15_000)
+        await visited.page.wait_for_selector("#connection[data-state=live]", timeout=30_000)
         yield visited
     finally:
         await opened.close()

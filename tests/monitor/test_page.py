@@ -1,40 +1,31 @@
 """The live page in a real browser: what a supervisor sees while events are written."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
-import pytest_twisted
 from playwright.async_api import Browser
-from twisted.internet.defer import Deferred
 
 from ivr.ledger.database import Database
+from ivr.monitor.principal import Role, Scope
 from ivr.monitor.server import listen, serve
-from ivr.vocabulary import EntryError, EventType, Result, Step
-from tests.monitor.browser import chromium, visit
+from ivr.vocabulary import (
+    CommandOutcome,
+    CommandType,
+    EntryError,
+    EventType,
+    Result,
+    Step,
+)
+from tests.monitor.browser import browser, visit
 from tests.monitor.clients import make_app, serving
+from tests.monitor.looks import can_be_read, fits
 from tests.monitor.story import NOON, Teller, charge, owe, record, trunk
+
+__all__ = ["browser"]
 
 CARD = Step.CARD_NUMBER
 PAID = "123,45 €"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    async def start() -> Browser:
-        return await started.__aenter__()
-
-    async def stop() -> None:
-        await started.__aexit__(None, None, None)
-
-    def run(work: Coroutine[Any, Any, Any]) -> Any:
-        return pytest_twisted.blockon(Deferred.fromFuture(asyncio.ensure_future(work)))
-
-    started = chromium()
-    yield run(start())
-    run(stop())
 
 
 def caller(name: str = "a") -> Teller:
@@ -230,24 +221,44 @@ async def test_every_word_of_the_vocabulary_is_said_in_both_languages(
         said = await seen.page.evaluate(
             """async () => {
                 const {words, choose} = await import("/static/words.js");
+                const {ADMIN} = await import("/static/admin-words.js");
                 const {EVENT_TYPES} = await import("/static/calls.js");
+                const kinds = ["steps", "errors", "results", "commands", "outcomes", "desk",
+                    "roles", "capture"];
                 const all = {types: EVENT_TYPES};
                 for (const language of ["fr", "en"]) {
                     choose(language);
-                    const {steps, errors, results} = words();
+                    const own = words(), admin = ADMIN[language];
                     all[language] = {
-                        words: Object.keys(words()).sort(),
-                        steps: Object.keys(steps), errors: Object.keys(errors),
-                        results: Object.keys(results),
+                        words: Object.keys(own).sort(), admin: Object.keys(admin).sort(),
+                        scopes: Object.keys(admin.scopeNames),
+                        reasons: Object.entries(own.desk).map(
+                            ([type, said]) => [type, ...Object.keys(said)]),
                     };
+                    for (const kind of kinds) all[language][kind] = Object.keys(own[kind]);
                 }
                 return all;
             }"""
         )
     assert set(said["types"]) == {kind.value for kind in EventType}
     assert said["fr"] == said["en"]
-    for name, words in (("steps", Step), ("errors", EntryError), ("results", Result)):
-        assert set(said["fr"][name]) == {word.value for word in words}
+    vocabularies = {
+        "steps": Step,
+        "errors": EntryError,
+        "results": Result,
+        "commands": CommandType,
+        "outcomes": CommandOutcome,
+        "roles": Role,
+        "scopes": Scope,
+    }
+    for name, words in vocabularies.items():
+        assert set(said["fr"][name]) == {word.value for word in words}, name
+    at_desk = ("agent.", "journey.", "capture.", "shield.")
+    assert set(said["fr"]["desk"]) == {
+        kind.value for kind in EventType if kind.startswith(at_desk)
+    }
+    keyed = (Step.CARD_NUMBER, Step.EXPIRATION_DATE, Step.SECURITY_CODE)
+    assert set(said["fr"]["capture"]) == {step.value for step in keyed}
 
 
 async def test_a_caller_cannot_write_into_the_page(
@@ -287,35 +298,5 @@ async def test_it_fits_and_can_be_read(
     ):
         await seen.shows(".dots", "●●●● ●●●● ●●●● ●●●● ●●●")
         await seen.page.wait_for_selector(".row .card")
-        measured = await seen.page.evaluate(
-            """() => {
-                const light = (color) => {
-                    const [r, g, b] = color.match(/[\\d.]+/g).map(part => part / 255)
-                        .map(part => part <= 0.04045 ? part / 12.92
-                            : ((part + 0.055) / 1.055) ** 2.4);
-                    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-                };
-                const ground = (node) => {
-                    for (; node; node = node.parentElement) {
-                        const color = getComputedStyle(node).backgroundColor;
-                        if (!color.endsWith(", 0)")) return color;
-                    }
-                };
-                const contrasts = [...document.querySelectorAll("body *")]
-                    .filter(node => node.checkVisibility() && node.childNodes.length
-                        && [...node.childNodes].some(part => part.nodeType === 3
-                            && part.data.trim()))
-                    .map(node => {
-                        const two = [light(getComputedStyle(node).color), light(ground(node))];
-                        return (Math.max(...two) + 0.05) / (Math.min(...two) + 0.05);
-                    });
-                return {
-                    worst: Math.min(...contrasts),
-                    ground: light(getComputedStyle(document.body).backgroundColor),
-                    overflow: document.documentElement.scrollWidth - innerWidth,
-                };
-            }"""
-        )
-    assert measured["overflow"] <= 0
-    assert measured["worst"] >= 4.5  # WCAG 2.2, 1.4.3
-    assert (measured["ground"] < 0.1) is (scheme == "dark")
+        await fits(seen.page)
+        await can_be_read(seen.page, dark=scheme == "dark")

@@ -70,6 +70,8 @@ export function drawActions(strip, call) {
   group.setAttribute("aria-label", words().actions);
   const fits = may("transactions:write") ? fitting(call) : [];
   const busy = underWay.get(call.id);
+  // What is hidden loses the focus at once.
+  const focused = group.contains(document.activeElement) ? document.activeElement : null;
   for (const action of ACTIONS) {
     const button = group.querySelector(`[data-action="${nameOf(action)}"]`);
     button.hidden = !fits.includes(action.command) && busy !== nameOf(action);
@@ -82,14 +84,8 @@ export function drawActions(strip, call) {
   const told = strip.querySelector(".told");
   const line = toldLine(call);
   if (told.textContent !== line) told.textContent = line;
-  keepFocus(strip, group);
-}
-
-/** A button that goes away hands the focus to its neighbour. */
-function keepFocus(strip, group) {
-  const focused = document.activeElement;
-  if (!group.contains(focused) || focused.checkVisibility()) return;
-  (firstAction(strip) ?? strip).focus();
+  // A button that goes away hands the focus to its neighbour.
+  if (focused?.hidden) (firstAction(strip) ?? strip).focus();
 }
 
 export const firstAction = (strip) => strip.querySelector(".actions button:not([hidden])");

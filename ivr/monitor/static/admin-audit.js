@@ -1,11 +1,13 @@
 // The audit trail, newest first, of everybody or of one actor.
 
-import { moment } from "./admin-people.js";
+import { CHANGED, moment } from "./admin-people.js";
 import { say } from "./admin-words.js";
 import { get } from "./api.js";
 import { button, field, form, make } from "./dom.js";
 
 const PAGE = 50;
+let refresh = async () => {};
+document.addEventListener(CHANGED, () => refresh().catch(console.warn));
 
 export async function drawAudit(place) {
   const trail = make("ol", { className: "log" });
@@ -30,6 +32,7 @@ export async function drawAudit(place) {
       await more();
       return "";
     }), trail, older);
+  refresh = () => more();
   await more();
 }
 

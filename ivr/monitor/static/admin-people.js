@@ -25,6 +25,8 @@ export function shownOnce(secret) {
       })));
 }
 
+export const CHANGED = "solde:changed";
+
 /** Send a change; return why it was refused, or "" after drawing anew. */
 export async function changing(method, path, body, what, after) {
   try {
@@ -33,6 +35,7 @@ export async function changing(method, path, body, what, after) {
     announce(said);
     if (!ok) return said;
     await after(told);
+    document.dispatchEvent(new Event(CHANGED));
     return "";
   } catch (error) {
     console.warn(error);
