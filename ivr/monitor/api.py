@@ -27,6 +27,7 @@ from ivr.monitor.queries import (
 )
 
 _LAST_EVENT_ID = "Last-Event-ID"
+_LONGEST_ID = len(str(reading.MAX_ID))
 
 
 class Api:
@@ -219,7 +220,8 @@ class Api:
 
 
 def _event_id(header: str) -> int:
-    if not (header.isascii() and header.isdigit() and int(header) <= reading.MAX_ID):
+    is_number = header.isascii() and header.isdigit() and len(header) <= _LONGEST_ID
+    if not (is_number and int(header) <= reading.MAX_ID):
         raise ProblemError(
             HTTPStatus.BAD_REQUEST, f"{_LAST_EVENT_ID} is the id of an event: a whole number."
         )

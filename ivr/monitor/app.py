@@ -137,5 +137,7 @@ def create_app(
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
+    # A redirect would repeat what was asked for, whatever it is.
+    app.router.redirect_slashes = False
     app.state.waker = waker
     return app

@@ -8,6 +8,7 @@ from ivr.ledger.api_tokens import NAME
 from ivr.ledger.people import LOGIN
 from ivr.monitor.bodies import Body, Text
 from ivr.monitor.principal import Role, Scope
+from ivr.monitor.queries import Moment
 
 _Login = Annotated[str, Field(pattern=f"^{LOGIN.pattern}$")]
 _Name = Annotated[Text, Field(min_length=1, max_length=200)]
@@ -113,7 +114,7 @@ class NewToken(Body):
     user_id: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,40}$")] | None = Field(
         None, description="Whose it is, and whose rights it has at most."
     )
-    expires_at: AwareDatetime | None = None
+    expires_at: Moment | None = None
 
 
 class Token(_Answer):

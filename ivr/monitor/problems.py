@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from ivr.ledger.card_shape import holds_card_number
 from ivr.ledger.database import LedgerUnavailableError
 
 _log = structlog.get_logger(__name__)
@@ -73,7 +74,7 @@ def wrong_parameters(error: ValidationError, what: str = "query") -> ProblemErro
     """Return the refusal of a query or body; it repeats no value that was sent."""
     found = [
         WrongParameter(
-            parameter=".".join(str(part) for part in one["loc"]) or what,
+            parameter=_name(".".join(str(part) for part in one["loc"]) or what),
             detail="there is no such parameter"
             if one["type"] == "extra_forbidden"
             else one["msg"],
@@ -84,6 +85,11 @@ def wrong_parameters(error: ValidationError, what: str = "query") -> ProblemErro
     return ProblemError(
         HTTPStatus.BAD_REQUEST, f"The {what} cannot be used: see {names}.", errors=found
     )
+
+
+def _name(sent: str) -> str:
+    # A name that is not known is what somebody typed, too.
+    return "…" if holds_card_number(sent) else sent
 
 
 def problem_response(
@@ -160,7 +166,7 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     details = {
         HTTPStatus.NOT_FOUND: "There is nothing at this address; /openapi.json lists what is.",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{request.method} is not possible at this address.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{_name(request.method)} is not possible at this address.",
     }
     detail = details.get(status, error.detail)
     return _in_their_words(request, status, detail, headers=error.headers)

@@ -1,8 +1,16 @@
 """What the API can be asked, checked and documented by the same classes."""
 
+from datetime import datetime
 from typing import Annotated, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 from starlette.requests import Request
 
 from ivr.ledger.reading import MAX_ID
@@ -12,7 +20,20 @@ from ivr.vocabulary import Result
 _Id = Annotated[str, Field(pattern="^[!-~]{1,40}$")]
 _Limit = Annotated[int, Field(ge=1, le=200, description="Rows in a page.")]
 _Cursor = Annotated[str, Field(description="`next` of the page before.", max_length=200)]
-_Moment = Annotated[AwareDatetime, Field(description="ISO 8601 with its offset from UTC.")]
+
+
+def _of_our_time(moment: datetime) -> datetime:
+    # At the calendar's ends a moment cannot be said in every time zone.
+    if not 1970 <= moment.year < 9999:
+        raise ValueError("a year from 1970 to 9998")
+    return moment
+
+
+Moment = Annotated[
+    AwareDatetime,
+    AfterValidator(_of_our_time),
+    Field(description="ISO 8601 with its offset from UTC."),
+]
 
 
 class _Query(BaseModel):
@@ -30,8 +51,8 @@ class TransactionsQuery(_Query):
     open: bool | None = Field(None, description="true: not ended yet.")
     reference: Annotated[str, Field(pattern="^[!-~]{1,20}$")] | None = None
     language: Annotated[str, Field(pattern="^[a-z]{2}$")] | None = None
-    created_from: _Moment | None = None
-    created_to: _Moment | None = Field(None, description="Exclusive.")
+    created_from: Moment | None = None
+    created_to: Moment | None = Field(None, description="Exclusive.")
     call_id: _Id | None = None
     limit: _Limit = 50
     cursor: _Cursor | None = None
@@ -84,8 +105,8 @@ class AuditQuery(_Query):
 class KpiQuery(_Query):
     """The period, half-open."""
 
-    start: _Moment | None = Field(None, alias="from", description="Default: today, 0:00.")
-    end: _Moment | None = Field(None, alias="to", description="Exclusive. Default: now.")
+    start: Moment | None = Field(None, alias="from", description="Default: today, 0:00.")
+    end: Moment | None = Field(None, alias="to", description="Exclusive. Default: now.")
 
 
 _Kind = TypeVar("_Kind", bound=BaseModel)

@@ -252,6 +252,10 @@ async def refused(database: Database, path: str, status: int) -> httpx.Response:
         ("/api/v1/events?after=-1", "after"),
         ("/api/v1/events?after=9223372036854775808", "after"),
         ("/api/v1/kpi?from=today", "from"),
+        ("/api/v1/kpi?from=0001-01-01T00:00:00%2B14:00", "from"),
+        ("/api/v1/kpi?to=9999-12-31T23:59:59Z", "to"),
+        ("/api/v1/transactions?created_from=0001-01-01T00:00:00%2B14:00", "created_from"),
+        ("/api/v1/transactions?created_to=9999-12-31T23:59:59-12:00", "created_to"),
     ],
 )
 async def test_a_wrong_parameter_is_named(
@@ -263,8 +267,16 @@ async def test_a_wrong_parameter_is_named(
 
 
 async def test_a_refusal_does_not_repeat_what_was_sent(database: Database) -> None:
-    answer = await refused(database, "/api/v1/transactions?result=4111111111111111", 400)
-    assert "4111" not in answer.text
+    for sent in ("result=4111111111111111", "4111111111111111=1", "4111+1111-1111.1111=1"):
+        answer = await refused(database, f"/api/v1/transactions?{sent}", 400)
+        assert "1111" not in answer.text
+    async with client_of(make_app(database)) as client:
+        asked = await client.request("4111111111111111", "/api/v1/transactions")
+        named = await client.post("/api/v1/transactions", json={"4111111111111111": 1})
+        nowhere = await client.get("/api/v1/transactions/4111111111111111/")
+    assert (asked.status_code, named.status_code, nowhere.status_code) == (405, 400, 404)
+    for answer in (asked, named, nowhere):
+        assert "1111" not in answer.text + str(answer.headers)
 
 
 async def test_other_refusals(database: Database) -> None:
@@ -279,11 +291,14 @@ async def test_other_refusals(database: Database) -> None:
     async with client_of(make_app(database)) as client:
         answer = await client.post("/api/v1/kpi")
         resumed = await client.get("/api/v1/events", headers={"Last-Event-ID": "4 or 1=1"})
+        # More digits than Python reads as a number.
+        far = await client.get("/api/v1/events", headers={"Last-Event-ID": "9" * 5000})
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
     assert answer.json()["title"] == "Method Not Allowed"
-    assert resumed.status_code == 400
-    assert "Last-Event-ID" in resumed.json()["detail"]
+    for answer in (resumed, far):
+        assert answer.status_code == 400
+        assert "Last-Event-ID" in answer.json()["detail"]
 
 
 def put_a_folder_in_its_place(ledger_url: str) -> Path:
