@@ -32,3 +32,7 @@ async def test_baresip_registers_and_pays(folder: Path) -> None:
         await baresip.wait_for("CALL_CLOSED")
         assert [e["data"]["amount"] for e in log.all(EventType.PAYMENT_SUCCEEDED)] == [AMOUNT]
         assert not log.all(EventType.ENTRY_ERROR)
+        # Its RTCP tells how our packets came, and when it got our report.
+        quality = await log.wait_for(EventType.CALL_QUALITY)
+        assert quality["data"]["peer_loss"] == 0
+        assert 0 <= quality["data"]["round_trip"] < 1

@@ -203,6 +203,21 @@ async def test_what_we_tell_of_a_call(tmp_path: Path) -> None:
     assert one.ends == [CallEnd.HUNG_UP_BY_US]
 
 
+async def test_who_has_moved_is_called_there(tmp_path: Path) -> None:
+    moved = "Contact: <sip:elsewhere@[local_ip]:[local_port]>"
+    redirect = send("302 Moved Temporarily", moved, tag="a", repeated=True)
+    steps = [
+        INVITED,
+        redirect.replace("Contact: <sip:sipp@[local_ip]:[local_port]>", "Server: SIPp"),
+        recv("ACK"),
+        recv("INVITE", check("", "^INVITE sip:elsewhere@127.0.0.1:")),
+        *TAKEN,
+        *HUNG_UP,
+    ]
+    one = await calling(steps, tmp_path, trunk={"follow_redirects": True})
+    assert one.ends == [CallEnd.HUNG_UP_BY_US]
+
+
 @pytest.mark.parametrize("first", ["unavailable", "silent"])
 async def test_the_second_server_takes_the_call(tmp_path: Path, first: str) -> None:
     """SRV names two; the first answers 503, or hears the INVITE and says nothing."""

@@ -1,11 +1,14 @@
 """SIPp tries, as a caller, what is refused, what crosses, and what goes by several proxies."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ivr.sip import CallEnd, IncomingCall
+from ivr.sip.line import Line
+from ivr.sip.trunk import Trunk
 from tests.sip.sipp_script import (
     DESCRIBED,
     KEEP,
@@ -126,6 +129,41 @@ async def test_a_request_that_comes_late_is_out_of_order(tmp_path: Path) -> None
     ]
     [owner] = await called(steps, tmp_path)
     assert owner.heard == [("acknowledged", b""), ("ended", CallEnd.HUNG_UP_BY_PEER)]
+
+
+async def test_an_invite_that_comes_twice_by_different_ways_is_one_call(
+    tmp_path: Path,
+) -> None:
+    ours = "[$tag]"
+    steps = [
+        invite(),
+        answered(check("To", ";tag=.*", into="tag")),
+        invite(transaction="again"),
+        gets(482, transaction="again"),
+        ask("ACK", cseq=1, transaction="again"),
+        ask("ACK", cseq=1, transaction="i1", tag=ours),
+        asked("BYE", 200, cseq=2, tag=ours),
+    ]
+    [owner] = await called(steps, tmp_path)
+    assert owner.ends == [CallEnd.HUNG_UP_BY_PEER]
+
+
+async def test_a_trunk_is_known_by_its_address(tmp_path: Path) -> None:
+    here, there = (
+        Trunk(name, "127.0.0.1:9", ping_interval=0, allowed_sources=(ip_network(net),))
+        for name, net in (("here", "127.0.0.0/8"), ("there", "192.0.2.0/24"))
+    )
+    known: list[Line | None] = []
+
+    def on_call(call: IncomingCall) -> None:
+        known.append(agent.trunks.of(call.request, call.source))
+        call.reject(486)
+
+    async with user_agent(on_call) as agent:
+        there_, here_ = agent.trunks.use(there), agent.trunks.use(here)
+        await run([invite(), refused(486)], tmp_path, agent.local)
+    assert known == [here_]
+    assert there_ != here_
 
 
 async def test_our_requests_pass_the_proxies_that_the_call_came_by(tmp_path: Path) -> None:
