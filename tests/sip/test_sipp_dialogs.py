@@ -148,10 +148,14 @@ async def test_an_invite_that_comes_twice_by_different_ways_is_one_call(
     assert owner.ends == [CallEnd.HUNG_UP_BY_PEER]
 
 
-async def test_a_trunk_is_known_by_its_address(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sign", ["address", "contact"])
+async def test_a_trunk_is_known_by_its_address_or_by_our_contact_there(
+    tmp_path: Path, sign: str
+) -> None:
+    net = "127.0.0.0/8" if sign == "address" else "192.0.2.0/24"
     here, there = (
-        Trunk(name, "127.0.0.1:9", ping_interval=0, allowed_sources=(ip_network(net),))
-        for name, net in (("here", "127.0.0.0/8"), ("there", "192.0.2.0/24"))
+        Trunk(name, "127.0.0.1:9", ping_interval=0, allowed_sources=(ip_network(one),))
+        for name, one in (("here", net), ("there", "198.51.100.0/24"))
     )
     known: list[Line | None] = []
 
@@ -160,10 +164,12 @@ async def test_a_trunk_is_known_by_its_address(tmp_path: Path) -> None:
         call.reject(486)
 
     async with user_agent(on_call) as agent:
-        there_, here_ = agent.trunks.use(there), agent.trunks.use(here)
-        await run([invite(), refused(486)], tmp_path, agent.local)
-    assert known == [here_]
-    assert there_ != here_
+        agent.trunks.use(there)
+        line = agent.trunks.use(here)
+        mark = f";line={line.token}" if sign == "contact" else ""
+        called_ = invite(uri=f"sip:solde@[remote_ip]:[remote_port]{mark}")
+        await run([called_, refused(486)], tmp_path, agent.local)
+    assert known == [line]
 
 
 async def test_our_requests_pass_the_proxies_that_the_call_came_by(tmp_path: Path) -> None:

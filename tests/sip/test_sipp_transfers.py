@@ -17,7 +17,7 @@ from tests.sip.sipp_script import (
     run,
     user_agent,
 )
-from tests.sip.sipp_uas import recv, send
+from tests.sip.sipp_uas import pause, recv, send
 from tests.sip.test_sipp_dialogs import UP
 from tests.sip.test_sipp_dialogs import called as called_by
 from tests.sip.test_sipp_sessions import Answers, Transferred
@@ -57,6 +57,14 @@ async def test_who_transfers_us_is_told_how_it_goes(tmp_path: Path) -> None:
     assert referral.referred_by is not None
     assert referral.referred_by.uri_text == "sip:+3399@pbx.example"
     assert owner.ends == [CallEnd.HUNG_UP_BY_PEER]
+
+
+async def test_who_does_not_want_to_be_told_is_not(tmp_path: Path) -> None:
+    headers = ("Refer-To: <sip:agent@example.com>", "Refer-Sub: false", "Supported: norefersub")
+    untold = asked("REFER", 202, check("Refer-Sub", "^ *false"), cseq=2, headers=headers)
+    # A NOTIFY while SIPp only waits would fail its call.
+    [owner] = await called_by([*UP, untold, pause(300), bye(3)], tmp_path, Transferred)
+    assert len(owner.referrals) == 1
 
 
 class NoTransfer(Answers):
