@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.ledger.append import take_turn
 from ivr.ledger.database import Database
+from ivr.ledger.sessions import hash_of
 from ivr.ledger.tables_agents import idempotency_keys
 
 KEPT_FOR: Final = timedelta(days=1)
@@ -54,7 +55,9 @@ async def answer_once(
         await take_turn(connection)
         if once is None:
             return await work(connection)
-        mine = (idempotency_keys.c.actor == once.actor) & (idempotency_keys.c.key == once.key)
+        # Its hash alone is kept: a key is any text, whatever it holds.
+        key = hash_of(once.key)
+        mine = (idempotency_keys.c.actor == once.actor) & (idempotency_keys.c.key == key)
         found = await connection.execute(
             select(idempotency_keys).where(mine, idempotency_keys.c.created_at > at - KEPT_FOR)
         )
@@ -69,7 +72,7 @@ async def answer_once(
         await connection.execute(delete(idempotency_keys).where(old))
         row = {
             "actor": once.actor,
-            "key": once.key,
+            "key": key,
             "fingerprint": once.fingerprint,
             "status": answer.status,
             "answer": answer.body,

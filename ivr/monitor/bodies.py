@@ -5,10 +5,11 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Final, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
 
+from ivr.ledger.card_shape import holds_card_number
 from ivr.ledger.idempotency import Once
 from ivr.monitor.endpoint import Header
 from ivr.monitor.principal import principal_of
@@ -23,6 +24,8 @@ KEY: Final = Header(
 )
 _KEY_FORM: Final = re.compile(r"[!-~](?:[ -~]{0,253}[!-~])?")
 _JSON: Final = "application/json"
+_E164: Final = re.compile(r"\+[0-9]{1,15}")
+"""Many a mobile number has 13 digits, and one in ten passes a card's check."""
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
@@ -33,8 +36,45 @@ def _no_nul(text: str) -> str:
     return text
 
 
+def no_card(text: str) -> str:
+    """Return `text`. Raise `ValueError` for what may be a card number, typed by mistake."""
+    if holds_card_number(text):
+        raise ValueError("this looks like a card number, which is never kept here")
+    return text
+
+
+def _no_card_in_a_phone(phone: str) -> str:
+    user, _, host = phone.partition("@")
+    if _E164.fullmatch(user.removeprefix("sip:").removeprefix("sips:")):
+        user = ""
+    # Together a host's parts have as many digits as a card number, and may pass its check.
+    for part in (user, *re.split("[.:]", host)):
+        no_card(part)
+    return phone
+
+
+def _printable(text: str) -> str:
+    if any(sign < " " or sign > "~" for sign in text):
+        raise ValueError("printable ASCII only")
+    return text
+
+
+def _number(text: str) -> str:
+    return text if _E164.fullmatch(text) else no_card(text)
+
+
 Text = Annotated[str, AfterValidator(_no_nul)]
 """A text that both databases can keep."""
+Plain = Annotated[Text, AfterValidator(no_card)]
+"""One that people type: no card number is in it."""
+Number = Annotated[Text, AfterValidator(_number)]
+"""A telephone number, perhaps with its country's."""
+Phone = Annotated[
+    str,
+    AfterValidator(_printable),
+    AfterValidator(_no_card_in_a_phone),
+    Field(max_length=255, description="A SIP URI or a user of our registrar."),
+]
 
 
 class Body(BaseModel):
@@ -78,7 +118,7 @@ def once(request: Request, body: BaseModel, key: str | None = None) -> Once | No
         )
     asked = f"{request.method} {request.url.path}\n{body.model_dump_json()}"
     print_ = hashlib.sha256(asked.encode()).hexdigest()
-    return Once(principal_of(request).actor, given, print_)
+    return Once(principal_of(request).holder, given, print_)
 
 
 def key_used() -> ProblemError:

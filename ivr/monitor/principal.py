@@ -48,9 +48,14 @@ class Principal:
     """Where the person's calls ring."""
 
     @property
+    def holder(self) -> str:
+        """Whose is what they make: the person's id, or the program's name."""
+        return self.user_id or self.actor
+
+    @property
     def owner(self) -> str | None:
-        """Whose transactions they see: their own id, or None for everybody's."""
-        return None if Scope.READ_ALL in self.scopes else self.user_id or self.actor
+        """Whose transactions they see: their own, or None for everybody's."""
+        return None if Scope.READ_ALL in self.scopes else self.holder
 
     def require(self, scope: Scope) -> None:
         """Raise `ProblemError` (403) without the right."""

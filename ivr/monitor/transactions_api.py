@@ -127,7 +127,7 @@ class TransactionsApi:
     ) -> models_agents.PreparedTransaction:
         at = self._now()
         new = NewPreparation(
-            owner_id=who.user_id or who.actor,
+            owner_id=who.holder,
             language=wanted.language,
             reference=wanted.reference,
             amount=wanted.amount,

@@ -5,13 +5,14 @@ from typing import Any
 import httpx
 import pytest
 
+from ivr.ledger.api_tokens import add_token
 from ivr.ledger.audit import find_audit
 from ivr.ledger.database import Database
 from ivr.ledger.tables import transactions
 from tests.ledger.stage import rows
 from tests.monitor.clients import client_of, make_app
 from tests.monitor.people import hire, proof, quick_hashes
-from tests.monitor.story import Teller, record
+from tests.monitor.story import NOON, Teller, record
 
 __all__ = ["quick_hashes"]
 FREE = {"amount": 4_200, "currency": "EUR", "language": "fr"}
@@ -53,6 +54,21 @@ async def test_a_key_is_one_persons(database: Database) -> None:
     one = await anna.post("/api/v1/transactions", json=FREE, headers=key)
     other = await bert.post("/api/v1/transactions", json=FREE, headers=key)
     assert one.json()["id"] != other.json()["id"]
+
+
+async def test_nor_is_it_of_all_tokens_of_one_name(database: Database) -> None:
+    made = []
+    for login in ("anna", "bert"):
+        user = await hire(database, login)
+        scopes = ["transactions:read", "transactions:write"]
+        _, token = await add_token(
+            database, lambda: NOON, "test", name="crm", scopes=scopes, user_id=user.id
+        )
+        headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": "same"}
+        async with client_of(make_app(database), headers) as program:
+            made.append((await program.post("/api/v1/transactions", json=FREE)).json())
+        assert made[-1]["owner_id"] == user.id
+    assert made[0]["transfer"] != made[1]["transfer"]
 
 
 @pytest.mark.parametrize(
