@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ivr.ledger.audit import add_audit
+from ivr.ledger.card_shape import holds_card_number
 from ivr.ledger.database import Database, RowRefusedError
 from ivr.ledger.events import new_id
 from ivr.ledger.revocation import tell_readers
@@ -64,6 +65,8 @@ class NewUser:
             raise ValueError("login is small letters, digits and . _ @ + -, at most 80")
         if "\0" in self.name + self.phone:
             raise ValueError("name and phone are plain text")
+        if any(map(holds_card_number, (self.login, self.name, self.phone.partition("@")[0]))):
+            raise ValueError("this looks like a card number, which is never kept here")
 
 
 async def add_user(

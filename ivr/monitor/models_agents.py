@@ -4,9 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
-from ivr.ledger.card_shape import holds_card_number
 from ivr.ledger.details import LARGEST_AMOUNT
-from ivr.monitor.bodies import Body, Text
+from ivr.monitor.bodies import Body, Number, Phone, Plain
 from ivr.monitor.models import Transaction
 from ivr.vocabulary import CommandOutcome, CommandType
 
@@ -20,25 +19,6 @@ def _offered(word: str) -> str:
     return word
 
 
-def _no_card(text: str) -> str:
-    if holds_card_number(text):
-        raise ValueError("this looks like a card number, which is never kept here")
-    return text
-
-
-def _printable(text: str) -> str:
-    if any(sign < " " or sign > "~" for sign in text):
-        raise ValueError("printable ASCII only")
-    return text
-
-
-def _no_card_but_an_address(phone: str) -> str:
-    # A host and a port have as many digits as a card number, and may pass its check.
-    _no_card(phone.partition("@")[0])
-    return phone
-
-
-_Plain = Annotated[Text, AfterValidator(_no_card)]
 _Reference = Annotated[str, Field(pattern=r"^[0-9]{4,12}$")]
 _Amount = Annotated[int, Field(ge=1, le=LARGEST_AMOUNT)]
 _Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
@@ -55,7 +35,7 @@ class NewTransaction(Body):
     reference: _Reference | None = None
     amount: _Amount | None = Field(None, description="In minor units of `currency` (cents).")
     currency: _Currency | None = None
-    debtor: Annotated[_Plain, Field(max_length=200)] = Field(
+    debtor: Annotated[Plain, Field(max_length=200)] = Field(
         "", description="The name on a debt that is made."
     )
     language: Literal["fr", "en"]
@@ -67,12 +47,9 @@ class NewTransaction(Body):
         description="What the debtor may choose.",
         json_schema_extra={"items": {"type": "string", "enum": list(_OFFERED)}},
     )
-    agent_phone: Annotated[
-        Text,
-        AfterValidator(_no_card_but_an_address),
-        AfterValidator(_printable),
-        Field(max_length=255),
-    ] = Field("", description="Where the call comes back to; by default your own phone.")
+    agent_phone: Phone = Field(
+        "", description="Where the call comes back to; by default your own phone."
+    )
     afterwards: Literal["agent", "good-bye"] = Field(
         "good-bye", description="What follows when it is paid."
     )
@@ -141,17 +118,15 @@ class NewCall(Body):
     What is to be paid may be told now, as for a prepared transaction, or with `start-capture`.
     """
 
-    number: Annotated[_Plain, Field(pattern=_NUMBER)] = Field(
+    number: Annotated[Number, Field(pattern=_NUMBER)] = Field(
         description="The debtor's: called over the trunk of `[agents]`, or registered here."
     )
-    phone: Annotated[_Plain, AfterValidator(_printable), Field(max_length=255)] = Field(
-        "", description="The agent's; by default your own."
-    )
+    phone: Phone = Field("", description="The agent's; by default your own.")
     language: Literal["fr", "en"]
     reference: _Reference | None = None
     amount: _Amount | None = Field(None, description="In minor units of `currency` (cents).")
     currency: _Currency | None = None
-    debtor: Annotated[_Plain, Field(max_length=200)] = Field(
+    debtor: Annotated[Plain, Field(max_length=200)] = Field(
         "", description="The name on a debt that is made."
     )
 

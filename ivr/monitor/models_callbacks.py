@@ -6,7 +6,7 @@ import httpx
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
 
 from ivr.ledger.reading import MAX_ID
-from ivr.monitor.bodies import Body, Text
+from ivr.monitor.bodies import Body, Plain
 from ivr.monitor.models import Event, Transaction
 from ivr.monitor.queries import NoQuery
 from ivr.vocabulary import EventType
@@ -28,7 +28,7 @@ def callback_url(text: str) -> str:
 class NewCallbackEndpoint(Body):
     """An address to tell what happens from now on."""
 
-    url: Annotated[Text, AfterValidator(callback_url)] = Field(
+    url: Annotated[Plain, AfterValidator(callback_url)] = Field(
         min_length=8, max_length=2000, json_schema_extra={"format": "uri"}
     )
     types: list[EventType] = Field(

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from ivr.monitor.bodies import Text
+from ivr.monitor.bodies import Plain, Text
 from ivr.monitor.models_callbacks import callback_url
 
 _Url = Annotated[
@@ -33,14 +33,17 @@ class NewPayment(_Form):
     IdempotencyKey: _Key
     StatusCallback: _Url
     ChargeAmount: Decimal = Field(
-        gt=0, lt=1_000_000, description="A charge is needed: cards are not kept as tokens."
+        gt=0,
+        lt=1_000_000,
+        decimal_places=4,
+        description="A charge is needed: cards are not kept as tokens.",
     )
     Currency: str | None = Field(
         None, pattern=r"^[A-Za-z]{3}$", description="Default: that of the debt, else USD."
     )
     PaymentMethod: Literal["credit-card"] = "credit-card"
     SecurityCode: Literal["true"] = "true"
-    PaymentConnector: Annotated[Text, Field(max_length=200)] = "Default"
+    PaymentConnector: Annotated[Plain, Field(max_length=200)] = "Default"
     Description: Annotated[Text, Field(max_length=1000)] = ""
     TokenType: Literal["one-time", "reusable", "payment-method", ""] = ""
     Input: Literal["dtmf"] = "dtmf"

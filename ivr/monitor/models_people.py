@@ -6,18 +6,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from ivr.ledger.api_tokens import NAME
 from ivr.ledger.people import LOGIN
-from ivr.monitor.bodies import Body, Text
+from ivr.monitor.bodies import Body, Phone, Plain
 from ivr.monitor.principal import Role, Scope
 from ivr.monitor.queries import Moment
 
-_Login = Annotated[str, Field(pattern=f"^{LOGIN.pattern}$")]
-_Name = Annotated[Text, Field(min_length=1, max_length=200)]
-_Phone = Annotated[
-    Text, Field(max_length=200, description="A SIP URI or a user of our registrar.")
-]
+_Login = Annotated[Plain, Field(pattern=f"^{LOGIN.pattern}$")]
+_Name = Annotated[Plain, Field(min_length=1, max_length=200)]
 _Password = Annotated[SecretStr, Field(max_length=1024)]
 _Language = Literal["fr", "en"]
-_TokenName = Annotated[str, Field(pattern=f"^{NAME.pattern}$")]
+_TokenName = Annotated[Plain, Field(pattern=f"^{NAME.pattern}$")]
 
 
 class _Answer(BaseModel):
@@ -88,7 +85,7 @@ class NewUser(Body):
     name: _Name
     role: Role
     language: _Language = "fr"
-    phone: _Phone = ""
+    phone: Phone = ""
     password: _Password
 
 
@@ -98,7 +95,7 @@ class UserChange(Body):
     name: _Name | None = None
     role: Role | None = None
     language: _Language | None = None
-    phone: _Phone | None = None
+    phone: Phone | None = None
     password: _Password | None = None
     disabled: bool | None = None
     second_factor: Literal["reset"] | None = Field(

@@ -4,6 +4,7 @@ https://www.twilio.com/docs/voice/api/payment-resource. A session is a callback 
 one transaction: its id is the session's Sid.
 """
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -21,6 +22,7 @@ from starlette.responses import Response
 
 from ivr.ledger import callbacks
 from ivr.ledger.audit import add_audit
+from ivr.ledger.card_shape import holds_card_number
 from ivr.ledger.commands import Command, NewCommand, send_within
 from ivr.ledger.database import Database
 from ivr.ledger.idempotency import Answer, KeyUsedError, answer_once
@@ -44,6 +46,8 @@ from ivr.vocabulary import CommandOutcome, CommandType
 
 ADDRESS = "/2010-04-01/Accounts/{AccountSid}/Calls/{CallSid}/Payments"
 _FORM = "application/x-www-form-urlencoded"
+_ACCOUNT = re.compile("AC[0-9a-f]{32}")
+"""As theirs are; among so many digits some pass a card's check by chance."""
 _SID_LETTERS, _SID_LENGTH = "abcdef", 32
 _GOOD = (None, CommandOutcome.DONE, CommandOutcome.ALREADY, CommandOutcome.AFTER_PAYMENT)
 _NOT_IN_PROGRESS = 21220
@@ -108,6 +112,8 @@ class PaymentsApi:
         wanted = await _read_form(NewPayment, request)
         who, account = principal_of(request), request.path_params["AccountSid"]
         call_id = request.path_params["CallSid"]
+        if holds_card_number(account) and not _ACCOUNT.fullmatch(account):
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "AccountSid is no name of an account.")
         sent: list[Command] = []
 
         async def work(connection: AsyncConnection) -> Answer:

@@ -166,7 +166,7 @@ async def _http(request: Request, error: Exception) -> Response:
     status = HTTPStatus(error.status_code)
     details = {
         HTTPStatus.NOT_FOUND: "There is nothing at this address; /openapi.json lists what is.",
-        HTTPStatus.METHOD_NOT_ALLOWED: f"{_name(request.method)} is not possible at this address.",
+        HTTPStatus.METHOD_NOT_ALLOWED: f"{_name(request.method)} is not possible here.",
     }
     detail = details.get(status, error.detail)
     return _in_their_words(request, status, detail, headers=error.headers)
