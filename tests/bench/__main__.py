@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from tests.bench.click import CALLS, click
 from tests.bench.loads import Paying, come_and_go, listen, pay
 from tests.bench.player import Heard
 from tests.bench.reference import sending_alone
@@ -51,6 +52,12 @@ async def main(calls: int, rate: int) -> None:
     _row("succeeded, failed", f"{result.succeeded}, {result.failed}", f"{rate * _SECONDS}, 0")
     _row("repeated by SIPp", f"{result.retransmissions}", "0")
     _row("CPU per call", f"{cpu:.2f} ms")
+
+    waits = sorted(await click(_new(folder / "click")))
+    print(f"{CALLS} live calls, of which {len(waits)} are taken back, one after the other")
+    middle, worst = waits[len(waits) // 2], waits[-1]
+    _row("from click to ringing phone", f"{1000 * middle:.0f} ms", "at most 300")
+    _row("  the slowest", f"{1000 * worst:.0f} ms", "at most 300")
     shutil.rmtree(folder)
 
 
