@@ -50,6 +50,7 @@ RIGHTS_OF: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/api/v1/transactions/{id}/commands"): ALL,
     ("GET", "/api/v1/commands/{id}"): ALL,
     ("GET", "/api/v1/calls"): ALL,
+    ("POST", "/api/v1/calls"): ALL,
     ("GET", "/api/v1/events"): ALL,
     ("GET", "/api/v1/me"): ALL,
     ("POST", "/api/v1/sign-out"): ALL,
