@@ -3,7 +3,7 @@
 sent (by the monitor) ─ taken (by the node whose call it is) ─ ended, with an outcome
 
 A command for a call that has ended ends as it is sent. One that no node takes in time, its
-node having died, is ended by whoever asks how it stands.
+node having died, is ended by a monitor, so that nobody does it when nobody expects it.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, and_, insert, or_, select, text, update
+from sqlalchemy import RowMapping, and_, case, exists, insert, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ivr.ledger.append import append, take_turn
 from ivr.ledger.database import Database
+from ivr.ledger.details import EventDetail
+from ivr.ledger.events import Event
+from ivr.ledger.preparations import NODE
 from ivr.ledger.tables import calls, transactions
 from ivr.ledger.tables_agents import commands
-from ivr.vocabulary import CommandOutcome, CommandType
+from ivr.vocabulary import CommandOutcome, CommandType, EventType
 
 CHANNEL: Final = "solde_commands"
 """PostgreSQL's nodes are notified here when a command is sent."""
@@ -109,21 +113,40 @@ async def find_command(
         return command
     if now() - command.sent_at < _TAKEN_WITHIN:
         return command
+    await expire_commands(database, now)
+    async with database.read() as connection:
+        return _command((await connection.execute(query)).mappings().one())
+
+
+async def expire_commands(database: Database, now: Callable[[], datetime]) -> list[Command]:
+    """End what no node has taken in time, so that none does it later; return it.
+
+    As `expired`, or as `call-ended` if its call has. Raise `LedgerUnavailableError`.
+    """
+    at = now()
+    overdue = and_(
+        commands.c.taken_at.is_(None),
+        commands.c.ended_at.is_(None),
+        commands.c.sent_at <= at - _TAKEN_WITHIN,
+    )
+    async with database.read() as connection:
+        if (
+            await connection.execute(select(commands.c.id).where(overdue).limit(1))
+        ).first() is None:
+            return []
+    over = exists().where(calls.c.id == commands.c.call_id, calls.c.ended_at.is_not(None))
+    outcome = case((over, CommandOutcome.CALL_ENDED.value), else_=CommandOutcome.EXPIRED.value)
     async with database.write() as connection:
-        over = (
-            select(calls.c.ended_at)
-            .where(calls.c.id == command.call_id, calls.c.ended_at.is_not(None))
-            .limit(1)
-        )
-        ended = (await connection.execute(over)).one_or_none() is not None
-        outcome = CommandOutcome.CALL_ENDED if ended else CommandOutcome.EXPIRED
-        await connection.execute(
+        await take_turn(connection)
+        changed = await connection.execute(
             update(commands)
-            .where(commands.c.id == command_id, commands.c.taken_at.is_(None))
-            .values(taken_at=now(), ended_at=now(), outcome=outcome)
+            .where(overdue)
+            .values(taken_at=at, ended_at=at, outcome=outcome)
+            .returning(commands)
         )
-        again = await connection.execute(query)
-        return _command(again.mappings().one())
+        ended = sorted(map(_command, changed.mappings()), key=lambda command: command.id)
+        await append(connection, NODE, [_told(command, at) for command in ended])
+    return ended
 
 
 async def take_commands(
@@ -195,6 +218,13 @@ async def close_commands(
             .returning(commands)
         )
         return [_command(row) for row in closed.mappings()]
+
+
+def _told(command: Command, at: datetime) -> Event:
+    detail = EventDetail(command=command.type, outcome=command.outcome)
+    return Event(
+        EventType.COMMAND_ENDED, at, command.call_id, command.transaction_id, detail=detail
+    )
 
 
 def _command(row: RowMapping) -> Command:

@@ -1,4 +1,4 @@
-"""What the monitor does by itself: ending what was prepared and nobody came for."""
+"""What the monitor does by itself: ending what was prepared or asked, and nobody came for."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 
+from ivr.ledger.commands import expire_commands
 from ivr.ledger.database import Database, LedgerUnavailableError
 from ivr.ledger.preparations import expire
 
@@ -23,8 +24,9 @@ async def keep_house(
     while not stopped.is_set():
         try:
             ended = await expire(database, now)
+            await expire_commands(database, now)
         except LedgerUnavailableError as error:
-            log.warning("preparations-not-expired", why=str(error))
+            log.warning("house-not-kept", why=str(error))
         else:
             if ended:
                 log.info("preparations-expired", transactions=ended)

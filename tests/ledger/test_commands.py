@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from ivr.ledger.commands import (
     NewCommand,
     end_command,
+    expire_commands,
     find_command,
     send_command,
     take_commands,
@@ -13,6 +14,7 @@ from ivr.ledger.commands import (
 from ivr.ledger.database import Database
 from ivr.ledger.details import Direction, EventDetail
 from ivr.ledger.events import Event, call_started, transaction_created
+from ivr.ledger.reading import events_after
 from ivr.ledger.writer import LedgerWriter
 from ivr.vocabulary import CommandOutcome, CommandType, EventType
 
@@ -102,6 +104,37 @@ async def test_a_command_that_nobody_takes_expires(database: Database) -> None:
     assert old is not None
     assert old.outcome is CommandOutcome.EXPIRED
     assert await take_commands(database, now, node.node) == []
+
+
+async def test_one_that_nobody_asks_about_expires_too(database: Database) -> None:
+    """A node that was away must not do later what was asked of it before."""
+    node = await _node(database)
+    old = await send_command(database, now, TAKE_BACK)
+    call = await send_command(database, now, NewCommand(CommandType.CALL, "agent:anna"))
+    young = await send_command(database, lambda: AT + timedelta(seconds=4), TAKE_BACK)
+    ended = await expire_commands(database, lambda: AT + timedelta(seconds=5))
+    assert [(one.id, one.outcome) for one in ended] == [
+        (old.id, CommandOutcome.EXPIRED),
+        (call.id, CommandOutcome.EXPIRED),
+    ]
+    assert [one.id for one in await take_commands(database, now, node.node)] == [young.id]
+    assert await expire_commands(database, lambda: AT + timedelta(hours=1)) == []
+    told = await events_after(database)
+    assert [(one.transaction_id, one.data) for one in told[-2:]] == [
+        ("paying", {"command": "take-back", "outcome": "expired"}),
+        (None, {"command": "call", "outcome": "expired"}),
+    ]
+
+
+async def test_of_a_call_that_has_ended_it_is_told_so(database: Database) -> None:
+    node = await _node(database)
+    await send_command(database, now, TAKE_BACK)
+    node.record(
+        Event(EventType.CALL_ENDED, AT, "call-one", detail=EventDetail(reason="hung-up"))
+    )
+    await node.flush()
+    (ended,) = await expire_commands(database, lambda: AT + timedelta(seconds=5))
+    assert ended.outcome is CommandOutcome.CALL_ENDED
 
 
 async def test_there_is_no_such_command(database: Database) -> None:
