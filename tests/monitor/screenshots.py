@@ -6,11 +6,16 @@ import tempfile
 from datetime import timedelta
 from pathlib import Path
 
+from playwright.async_api import Browser
+
 from ivr.ledger.database import Database, open_database
 from ivr.ledger.schema import migrate
 from ivr.vocabulary import AttemptState, EntryError, EventType, Result, Step
-from tests.monitor.browser import chromium, visit
+from tests.monitor.browser import chromium
 from tests.monitor.clients import serving
+from tests.monitor.desk import at_desk
+from tests.monitor.people import own
+from tests.monitor.screenshots_desk import employ, shoot, take_administration, take_desk
 from tests.monitor.story import NOON, Teller, charge, owe, record
 
 PROGRESS = EventType.ENTRY_PROGRESS
@@ -65,6 +70,20 @@ async def present(database: Database) -> None:
     await record(database, *starting.says(PROGRESS, Step.REFERENCE, digits=5).take())
 
 
+async def take_monitor(database: Database, browser: Browser, base: str, folder: Path) -> None:
+    nadia, _ = await employ(database, "nadia", "Nadia Roux", "agent")
+    await own(database, "tx-keying", nadia.id)
+    _, secret = await employ(database, "sam", "Sam Petit", "supervisor")
+    async with at_desk(browser, base, "sam", secret) as seen:
+        for name, width in (("desktop", 1280), ("phone", 390)):
+            await seen.page.set_viewport_size({"width": width, "height": 900})
+            await seen.page.wait_for_function(
+                "() => document.querySelectorAll('.row .card:not(:empty)').length === 3"
+            )
+            await seen.shows("#figure-entry-error .value", "3")
+            await shoot(seen, folder, f"monitor-{name}")
+
+
 async def take(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as place:
         database = open_database(f"sqlite:///{place}/ledger.db")
@@ -72,17 +91,9 @@ async def take(folder: Path) -> None:
         await past(database)
         await present(database)
         async with chromium() as browser, serving(database) as (base, _):
-            for name, width in (("desktop", 1280), ("phone", 390)):
-                async with visit(browser, base, width=width) as seen:
-                    await seen.page.wait_for_function(
-                        "document.querySelectorAll('.row .card:not(:empty)').length === 3"
-                    )
-                    await seen.shows("#figure-entry-error .value", "3")
-                    await seen.page.screenshot(
-                        path=folder / f"monitor-{name}.png",
-                        full_page=True,
-                        animations="disabled",
-                    )
+            await take_monitor(database, browser, base, folder)
+            await take_desk(database, browser, base, folder)
+            await take_administration(database, browser, base, folder)
         await database.close()
 
 

@@ -156,10 +156,11 @@ async def test_all_of_it_by_keyboard(database: Database, browser: Browser) -> No
             assert await focused(seen) == "take-back"
             await keyboard.press("t")
             await seen.shows(".desk", "Vous parlez avec le débiteur")
+            await seen.shows(".told", "Reprendre l’appel : c’est fait")
             # The button has gone: its neighbour has the focus, and the letters still act.
             assert await focused(seen) == "hand-over"
             await keyboard.press("s")
-            await seen.page.wait_for_selector("[data-action='capture security-code']")
+            await seen.shows(".told", "Saisie protégée : c’est fait")
             await keyboard.press("3")
             await seen.shows(".told", "Redemander le cryptogramme : c’est fait")
             await keyboard.press("x")
@@ -263,14 +264,15 @@ async def test_a_debtor_who_presses_0_is_shown_before_the_phone_rings(
         await record(database, *caller.take())
         caller.says(EventType.AGENT_RINGING, Step.AGENT, agent=anna.id)
         await record(database, *caller.take())
-        await seen.shows(".desk", "Votre téléphone sonne : décrochez")
+        rings = "Le débiteur demande un agent · Votre téléphone sonne : décrochez"
+        await seen.shows(".desk", rings)
         await seen.shows(".strip .due", "D1 · 120,50 € dus")
         assert await seen.texts(".strip .error") == [
             "Dernière erreur : Numéro de carte, aucune touche à temps (essai 1)"
         ]
         assert await seen.page.locator(".strip[data-asked]").count() == 1
         assert await seen.page.title() == "☎ Un débiteur demande un agent · Solde"
-        await seen.shows("#announcements span", "Votre téléphone sonne : décrochez")
+        await seen.shows("#announcements span", rings)
         await record(
             database, *caller.says(EventType.AGENT_CONNECTED, Step.AGENT, agent=anna.id).take()
         )

@@ -31,11 +31,13 @@ export const CHANGED = "solde:changed";
 export async function changing(method, path, body, what, after) {
   try {
     const { ok, told } = await send(method, path, body);
-    const said = ok ? say().done(what) : say().refused(whyNot(told));
-    announce(said);
-    if (!ok) return said;
+    if (!ok) {
+      announce(say().refused(whyNot(told)));
+      return say().refused(whyNot(told));
+    }
     await after(told);
     document.dispatchEvent(new Event(CHANGED));
+    announce(say().done(what));
     return "";
   } catch (error) {
     console.warn(error);
@@ -92,8 +94,9 @@ function userRow(user, again) {
         type: "password", autocomplete: "new-password", hint: say().newPasswordHint,
       }),
     ], say().save, (given) => {
-      const change = Object.fromEntries(given);
-      if (change.password === "") delete change.password;
+      // Only what changes: a new role, the same again too, ends their sessions.
+      const change = Object.fromEntries([...given].filter(
+        ([name, value]) => value !== (name === "password" ? "" : user[name])));
       return patch(change, say().change);
     })));
 }

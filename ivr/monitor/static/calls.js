@@ -128,7 +128,10 @@ const CHANGES = {
   "shield.proved": atDesk,
   "shield.unproved": atDesk,
   "command.ended": (call, event) => {
-    call.told = { command: event.data.command, outcome: event.data.outcome };
+    const { command, outcome } = event.data;
+    // Which field it was is known only where it was asked for.
+    const field = call.told?.command === command ? call.told.field : undefined;
+    call.told = { command, field, outcome };
   },
   "payment.succeeded": (call, event) => {
     call.paid = event.data.amount ?? call.paid;

@@ -63,11 +63,12 @@ const DESK_KINDS = {
 };
 
 /** What goes on between debtor and agent, in words; empty when the debtor is alone. */
-export function deskLine({ desk }) {
+export function deskLine({ desk, asked }) {
   if (desk === null) return "";
+  const why = asked && desk.event !== "agent.wanted" ? `${words().desk["agent.wanted"]["asked-for"]} · ` : "";
   const said = words().desk[desk.event];
   const own = desk.agent !== null && desk.agent === myself()?.user?.id;
-  return said[desk.reason] ?? (own ? said.own : undefined) ?? said[""];
+  return why + (said[desk.reason] ?? (own ? said.own : undefined) ?? said[""]);
 }
 
 function drawSteps(strip, call) {
