@@ -4,14 +4,15 @@ https://www.twilio.com/docs/voice/api/payment-resource. A session is a callback 
 one transaction: its id is the session's Sid.
 """
 
+import json
 import re
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from email.utils import format_datetime
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import parse_qs
 
 from babel.numbers import get_currency_precision
@@ -23,14 +24,14 @@ from starlette.responses import Response
 from ivr.ledger import callbacks
 from ivr.ledger.audit import add_audit
 from ivr.ledger.card_shape import holds_card_number
-from ivr.ledger.commands import Command, NewCommand, send_within
+from ivr.ledger.commands import Command, NewCommand, find_command, send_within
 from ivr.ledger.database import Database
 from ivr.ledger.idempotency import Answer, KeyUsedError, answer_once
 from ivr.ledger.payment_sessions import CallEndedError, transaction_of_call
-from ivr.ledger.preparing import NewPreparation, debt_of_live
+from ivr.ledger.preparing import NewPreparation, NotPreparedError, debt_of_live
 from ivr.monitor.bodies import LARGEST, once
 from ivr.monitor.callbacks_sender import new_secret
-from ivr.monitor.commands_api import CommandsApi
+from ivr.monitor.commands_api import CommandsApi, not_owed
 from ivr.monitor.endpoint import Endpoint
 from ivr.monitor.models_payments import (
     ChangedPayment,
@@ -114,10 +115,8 @@ class PaymentsApi:
         call_id = request.path_params["CallSid"]
         if holds_card_number(account) and not _ACCOUNT.fullmatch(account):
             raise ProblemError(HTTPStatus.BAD_REQUEST, "AccountSid is no name of an account.")
-        sent: list[Command] = []
 
         async def work(connection: AsyncConnection) -> Answer:
-            sent.clear()
             transaction_id, currency = await _live(connection, call_id, who)
             at, currency = self._now(), (wanted.Currency or currency or "USD").upper()
             letters = (secrets.choice(_SID_LETTERS) for _ in range(_SID_LENGTH))
@@ -147,10 +146,10 @@ class PaymentsApi:
             if debt is not None:
                 money["reference"] = debt.reference
             kind = CommandType.START_CAPTURE
-            sent.append(await self._send(connection, at, who, kind, transaction_id, money))
-            return Answer(HTTPStatus.CREATED, _shown(session, at))
+            sent = await self._send(connection, at, who, kind, transaction_id, money)
+            return _kept(HTTPStatus.CREATED, sent, session, at)
 
-        return await self._answered(request, wanted, wanted.IdempotencyKey, work, sent)
+        return await self._answered(request, wanted, wanted.IdempotencyKey, work)
 
     async def _update(self, request: Request) -> Response:
         read_query(NoQuery, request)
@@ -162,27 +161,27 @@ class PaymentsApi:
             raise ProblemError(HTTPStatus.NOT_FOUND, "There is no such payment in this call.")
         known, transaction_id = session, session.transaction_id
         kind, data = _command(wanted)
-        sent: list[Command] = []
 
         async def work(connection: AsyncConnection) -> Answer:
-            sent.clear()
             at = self._now()
             if (await _live(connection, call_id, who))[0] != transaction_id:
                 raise CallEndedError
-            sent.append(await self._send(connection, at, who, kind, transaction_id, data))
+            sent = await self._send(connection, at, who, kind, transaction_id, data)
             if wanted.StatusCallback != known.url:
                 await callbacks.move_within(connection, known.id, wanted.StatusCallback)
-            return Answer(HTTPStatus.ACCEPTED, _shown(known, at))
+            return _kept(HTTPStatus.ACCEPTED, sent, known, at)
 
-        return await self._answered(request, wanted, wanted.IdempotencyKey, work, sent)
+        return await self._answered(request, wanted, wanted.IdempotencyKey, work)
 
     async def _answered(
-        self, request: Request, body: BaseModel, key: str, work: Any, sent: list[Command]
+        self,
+        request: Request,
+        body: BaseModel,
+        key: str,
+        work: Callable[[AsyncConnection], Awaitable[Answer]],
     ) -> Response:
         try:
-            answer = await answer_once(
-                self._database, self._now, once(request, body, key), work
-            )
+            kept = await answer_once(self._database, self._now, once(request, body, key), work)
         except KeyUsedError:
             raise ProblemError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -190,16 +189,26 @@ class PaymentsApi:
             ) from None
         except CallEndedError:
             raise _over() from None
-        if not answer.repeated:
-            await self._check(sent[0])
-        return Response(answer.body, answer.status, media_type="application/json")
+        except NotPreparedError as error:
+            raise not_owed(error) from None
+        number, sid, shown = json.loads(kept.body)
+        # Whoever asks again learns what came of the command, not only that it was sent.
+        refusal = await self._refusal(number)
+        if refusal is None:
+            return Response(shown, kept.status, media_type="application/json")
+        if kept.status == HTTPStatus.CREATED:
+            await callbacks.remove_endpoint(self._database, self._now, sid)
+        raise refusal
 
-    async def _check(self, command: Command) -> None:
+    async def _refusal(self, number: int) -> ProblemError | None:
+        command = await find_command(self._database, self._now, number)
+        assert command is not None  # noqa: S101 - commands are never removed
         ended = await self._commands.ended(command)
         if ended.outcome is CommandOutcome.CALL_ENDED:
-            raise _over()
-        if ended.outcome not in _GOOD:
-            raise ProblemError(HTTPStatus.CONFLICT, _WHY[ended.outcome])
+            return _over()
+        if ended.outcome in _GOOD:
+            return None
+        return ProblemError(HTTPStatus.CONFLICT, _WHY[ended.outcome])
 
     async def _send(
         self,
@@ -256,6 +265,12 @@ def _minor(amount: Decimal, currency: str) -> int:
             HTTPStatus.BAD_REQUEST, f"ChargeAmount: {currency} has not so many decimals."
         )
     return int(minor)
+
+
+def _kept(
+    status: HTTPStatus, sent: Command, session: callbacks.Endpoint, at: datetime
+) -> Answer:
+    return Answer(status, json.dumps([sent.id, session.id, _shown(session, at)]))
 
 
 def _shown(session: callbacks.Endpoint, at: datetime) -> str:

@@ -139,6 +139,29 @@ async def test_a_command_that_failed_is_told(
     refusal = answer.json()
     assert refusal.keys() == {"code", "message", "more_info", "status"}
     assert (refusal["code"], refusal["status"]) == (code, status)
+    # Whoever lost this answer gets it again, and no session is told anything.
+    async with client(database) as program:
+        again = await program.post(f"{CALL}.json", data=CREATE)
+    assert (again.status_code, again.json()) == (status, refusal)
+    assert len(await rows(database, commands)) == 1
+    assert await find_endpoints(database) == ()
+
+
+async def test_an_answer_that_a_monitor_could_not_give_is_given_by_the_next(
+    database: Database,
+) -> None:
+    await a_live_call(database)
+    async with client(database) as program:
+        # It stops between the command and its end.
+        stopped = asyncio.create_task(program.post(f"{CALL}.json", data=CREATE))
+        sent = await ends(database, CommandOutcome.SHIELD_UNPROVED)
+        stopped.cancel()
+        await asyncio.wait([stopped])
+    assert sent["type"] == "start-capture"
+    async with client(database) as program:
+        again = await program.post(f"{CALL}.json", data=CREATE)
+    assert (again.status_code, again.json()["code"]) == (409, 20409)
+    assert len(await rows(database, commands)) == 1
 
 
 @pytest.mark.parametrize(
