@@ -7,6 +7,7 @@ from ivr.demo.stage import HOST, NUMBERS, Stage
 from ivr.sip import Address
 from ivr.vocabulary import EventType, Step
 from tests.end_to_end.event_log import EventLog
+from tests.end_to_end.keypad_pcap import keypad_pcap
 from tests.end_to_end.side_by_side import alongside
 from tests.sip.sipp_script import (
     SDP,
@@ -85,6 +86,29 @@ CALLS = {
     ],
 }
 
+BEHIND = (
+    "m=audio [media_port] RTP/AVP 8 101\n"
+    "a=rtpmap:8 PCMA/8000\na=rtpmap:101 telephone-event/8000\n"
+)
+
+
+def echoing(folder: Path) -> list[str]:
+    """Return the steps of a caller whose session names an address that is not its own.
+
+    It sends one key and a moment of audio, and then only echoes what it hears, which keeps
+    the call alive.
+    """
+    pcap = keypad_pcap(folder / "key.pcap", [(0.5, "5")], tail_ms=500)
+    hidden = offer(BEHIND).replace("c=IN IP[media_ip_type] [media_ip]", "c=IN IP4 192.0.2.9")
+    return [
+        invite(uri=KNOWN, body=hidden),
+        answered(),
+        ack(),
+        f'  <nop><action><exec play_pcap_audio="{pcap}"/></action></nop>',
+        pause(1000 * SILENCE + 3000),
+        bye(2),
+    ]
+
 
 @alongside
 async def test_what_sipp_offers_is_answered_as_it_should_be(folder: Path) -> None:
@@ -92,9 +116,13 @@ async def test_what_sipp_offers_is_answered_as_it_should_be(folder: Path) -> Non
     async with Stage(folder / "stage", settings) as stage, EventLog(stage) as log:
         node = Address(HOST, stage.sip_port)
         work = [run(steps, folder / f"call{i}", node) for i, steps in enumerate(CALLS.values())]
-        await asyncio.gather(*work)
-        progress = await log.wait_for(EventType.ENTRY_PROGRESS, count=3)
-        assert (progress["step"], progress["data"]["digits"]) == (Step.REFERENCE, 3)
-        await log.wait_for(EventType.CALL_ENDED, count=4)
+        media = ("-rtp_echo", "-mi", HOST, "-mp", "23000")
+        await asyncio.gather(*work, run(echoing(folder), folder / "echo", node, *media))
+        progress = await log.wait_for(EventType.ENTRY_PROGRESS, count=4)
+        assert progress["step"] == Step.REFERENCE
+        await log.wait_for(EventType.CALL_ENDED, count=5)
+        told = log.all(EventType.ENTRY_PROGRESS)
+        keyed = {event["call_id"]: event["data"]["digits"] for event in told}
+        assert sorted(keyed.values()) == [1, 3]
         ends = [event["data"]["reason"] for event in log.all(EventType.CALL_ENDED)]
-        assert sorted(ends) == ["hung-up-by-peer"] * 3 + ["hung-up-by-us"]
+        assert sorted(ends) == ["hung-up-by-peer"] * 4 + ["hung-up-by-us"]
