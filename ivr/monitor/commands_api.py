@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from http import HTTPStatus
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ivr.ledger import commands
-from ivr.ledger.audit import audit
+from ivr.ledger.audit import add_audit
 from ivr.ledger.database import Database
 from ivr.ledger.ownership import has_transaction
 from ivr.ledger.preparing import Codes, NewPreparation, NotPreparedError, debt_of_live
@@ -80,17 +81,24 @@ class CommandsApi:
         transaction_id, who = request.path_params["id"], principal_of(request)
         if not await has_transaction(self._database, transaction_id, who.owner):
             raise no_transaction()
-        told: dict[str, str | int | None] = {
-            "field": wanted.field,
-            "reference": await self._debt(transaction_id, wanted),
-            "amount": wanted.amount,
-            "currency": wanted.currency,
-        }
-        data = {name: value for name, value in told.items() if value is not None}
-        sent = await self.send(who, CommandType(wanted.type), transaction_id, data)
+        try:
+            async with self._database.write() as connection:
+                told: dict[str, str | int | None] = {
+                    "field": wanted.field,
+                    "reference": await self._debt(connection, transaction_id, wanted),
+                    "amount": wanted.amount,
+                    "currency": wanted.currency,
+                }
+                data = {name: value for name, value in told.items() if value is not None}
+                kind = CommandType(wanted.type)
+                sent = await self.send_within(connection, who, kind, transaction_id, data)
+        except NotPreparedError as error:
+            raise not_owed(error) from None
         return answer(await self.ended(sent))
 
-    async def _debt(self, transaction_id: str, wanted: models_agents.NewCommand) -> str | None:
+    async def _debt(
+        self, connection: AsyncConnection, transaction_id: str, wanted: models_agents.NewCommand
+    ) -> str | None:
         """Return the reference of what is to be paid, where the command says so."""
         if wanted.reference is None and wanted.amount is None:
             return None
@@ -101,31 +109,28 @@ class CommandsApi:
             amount=wanted.amount,
             currency=wanted.currency,
         )
-        try:
-            async with self._database.write() as connection:
-                debt = await debt_of_live(
-                    connection, self._now(), transaction_id, new, self.codes
-                )
-        except NotPreparedError as error:
-            raise not_owed(error) from None
+        debt = await debt_of_live(connection, self._now(), transaction_id, new, self.codes)
         return None if debt is None else debt.reference
 
-    async def send(
+    async def send_within(
         self,
+        connection: AsyncConnection,
         who: Principal,
         kind: CommandType,
         transaction_id: str,
         data: Mapping[str, str | int],
     ) -> commands.Command:
-        """Send a command in somebody's name, and write down that they did."""
+        """Send a command in somebody's name, and write down that they did.
+
+        It happens inside the caller's write transaction.
+        """
+        at = self._now()
         if who.user_id is not None:
             # Whose phone a call that is taken back goes to.
             data = {**data, "agent": who.user_id, "phone": who.phone}
-        await audit(
-            self._database, self._now, who.actor, f"command.{kind.value}", transaction_id
-        )
+        await add_audit(connection, at, who.actor, f"command.{kind.value}", transaction_id)
         new = commands.NewCommand(kind, who.actor, transaction_id, data)
-        return await commands.send_command(self._database, self._now, new)
+        return await commands.send_within(connection, at, new)
 
     async def ended(self, command: commands.Command) -> commands.Command:
         """Return a command once it has ended, or as it stands when patience ends."""

@@ -7,7 +7,7 @@ one transaction: its id is the session's Sid.
 import json
 import re
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from decimal import Decimal
 from email.utils import format_datetime
@@ -22,9 +22,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ivr.ledger import callbacks
-from ivr.ledger.audit import add_audit
 from ivr.ledger.card_shape import holds_card_number
-from ivr.ledger.commands import Command, NewCommand, find_command, send_within
+from ivr.ledger.commands import Command, find_command
 from ivr.ledger.database import Database
 from ivr.ledger.idempotency import Answer, KeyUsedError, answer_once
 from ivr.ledger.payment_sessions import CallEndedError, transaction_of_call
@@ -146,7 +145,9 @@ class PaymentsApi:
             if debt is not None:
                 money["reference"] = debt.reference
             kind = CommandType.START_CAPTURE
-            sent = await self._send(connection, at, who, kind, transaction_id, money)
+            sent = await self._commands.send_within(
+                connection, who, kind, transaction_id, money
+            )
             return _kept(HTTPStatus.CREATED, sent, session, at)
 
         return await self._answered(request, wanted, wanted.IdempotencyKey, work)
@@ -166,7 +167,7 @@ class PaymentsApi:
             at = self._now()
             if (await _live(connection, call_id, who))[0] != transaction_id:
                 raise CallEndedError
-            sent = await self._send(connection, at, who, kind, transaction_id, data)
+            sent = await self._commands.send_within(connection, who, kind, transaction_id, data)
             if wanted.StatusCallback != known.url:
                 await callbacks.move_within(connection, known.id, wanted.StatusCallback)
             return _kept(HTTPStatus.ACCEPTED, sent, known, at)
@@ -209,21 +210,6 @@ class PaymentsApi:
         if ended.outcome in _GOOD:
             return None
         return ProblemError(HTTPStatus.CONFLICT, _WHY[ended.outcome])
-
-    async def _send(
-        self,
-        connection: AsyncConnection,
-        at: datetime,
-        who: Principal,
-        kind: CommandType,
-        transaction_id: str,
-        data: Mapping[str, str | int],
-    ) -> Command:
-        await add_audit(connection, at, who.actor, f"command.{kind.value}", transaction_id)
-        if who.user_id is not None:
-            data = {**data, "agent": who.user_id, "phone": who.phone}
-        new = NewCommand(kind, who.actor, transaction_id, data)
-        return await send_within(connection, at, new)
 
 
 async def _live(
