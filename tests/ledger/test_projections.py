@@ -114,6 +114,28 @@ async def test_a_whole_call_fits_into_one_batch(database: Database) -> None:
     assert all(row["ended_at"] == NOON for row in await rows(database, calls))
 
 
+async def test_who_is_connected_first_owns_what_nobody_has_prepared(database: Database) -> None:
+    stage = Stage(database)
+    stage.writer.record(call("o"))
+    stage.writer.record(
+        transaction_created(
+            "tx-o",
+            NOON,
+            call_id="call-o",
+            channel="outbound-call",
+            journey="payment",
+            language="fr",
+        )
+    )
+    for agent in (None, "anna", "ben"):
+        detail = EventDetail(agent=agent)
+        connected = Event(EventType.AGENT_CONNECTED, NOON, "call-o", "tx-o", detail=detail)
+        stage.writer.record(connected)
+    await stage.writer.flush()
+    (row,) = await rows(database, transactions)
+    assert row["owner_id"] == "anna"
+
+
 async def test_a_transfer_ties_a_prepared_transaction_to_its_call(database: Database) -> None:
     stage = Stage(database)
     stage.writer.record(call("p"))
