@@ -193,3 +193,21 @@ async def prepares(seen: Visit, amount: str = "120,50", debtor: str = "Mme Marti
 async def number_of(seen: Visit) -> str:
     """Return the number that the page shows."""
     return (await seen.page.text_content(".prepared .number")) or ""
+
+
+async def comes_and_keys(database: Database, seen: Visit, digits: int = 11) -> Transferred:
+    """Prepare, let the call come, and let the debtor key some digits of the card number."""
+    call = await transfer(database, await prepares(seen))
+    await keys(database, call, digits)
+    await seen.page.wait_for_selector("[data-action=take-back]")
+    await seen.page.wait_for_function(
+        """() => /^Mme Martin · \\d{8} · 120,50.€ dus$/u
+            .test(document.querySelector(".due")?.textContent)"""
+    )
+    return call
+
+
+async def keys(database: Database, call: Transferred, digits: int) -> None:
+    """Let the call come, and its debtor key."""
+    call.comes().enters(Step.CARD_NUMBER)
+    await record(database, *call.keying(Step.CARD_NUMBER, digits, brand="visa").take())
