@@ -5,7 +5,9 @@ Everything that waits receives a `Clock`: the reactor in a process,
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred
 
 
 class DelayedCall(Protocol):
@@ -35,3 +37,17 @@ class Clock(Protocol):
         **kw: object,
     ) -> DelayedCall:
         """Call `callable` after `delay` seconds."""
+
+
+def at_most(clock: Clock, seconds: float, work: Deferred[Any]) -> Deferred[None]:
+    """Return what fires when `work` has ended, well or not, or after `seconds`; never fails."""
+    over: Deferred[None] = Deferred()
+    late = clock.callLater(seconds, over.callback, None)
+
+    def ended(_: object) -> None:
+        if late.active():
+            late.cancel()
+            over.callback(None)
+
+    work.addBoth(ended)
+    return over

@@ -241,6 +241,10 @@ class AgentDesk:
                 return None
             told = EventDetail(agent=owner)
             self._record(EventType.AGENT_RINGING, Step.AGENT, told)
+            # Who takes the call has seen on their page whom it is about.
+            await self._phones.told()
+            if self._is_unwanted():
+                return None
             target = self._phones.refer_to(phone.address, self._origin)
             if target is not None and await self._refer(target):
                 self._record(EventType.AGENT_CONNECTED, Step.AGENT, told)
@@ -310,10 +314,10 @@ class AgentDesk:
         if not agent.live:
             return "agent-hung-up"
         try:
-            bridge = Bridge(self._leg, agent.leg)
+            bridge = Bridge(self._leg, agent.leg, keys=False)
         except MediaStateError:
             return "debtor-hung-up"
-        bridge.shield(on=shielded)
+        bridge.shield(on=shielded or self._keys_sound())
         self.bridge, self.talked, self._at = bridge, True, _At.TALKING
         # Nothing that is pressed while they talk is an answer to us.
         self._conversation.suspend()
@@ -327,6 +331,10 @@ class AgentDesk:
         finally:
             self.on_talk_over(why)
             bridge.close()
+
+    def _keys_sound(self) -> bool:
+        """Whether the debtor's keys come as tones, which only a shield keeps from the agent."""
+        return self._leg.negotiated is None or not self._leg.negotiated.event_types
 
     def _leave(self, why: str) -> None:
         """End what goes on with the agent."""

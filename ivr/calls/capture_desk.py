@@ -18,9 +18,10 @@ from ivr.calls.seal import Seal
 from ivr.clock import Clock
 from ivr.faults import place
 from ivr.journey.agent_led import AgentLedCapture, Keys
+from ivr.journey.agreed import Debts, Prepared
 from ivr.journey.charging import SETTLED, Charge, ChargeEnd
 from ivr.journey.line import Recorder
-from ivr.journey.payment import Debts, PaymentJourney, Prepared
+from ivr.journey.payment import PaymentJourney
 from ivr.journey.questions import Questions
 from ivr.journey.sealed_card import FIELDS
 from ivr.journey.voice import Voice

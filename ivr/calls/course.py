@@ -5,6 +5,7 @@ journey ─┬─ ended ──────────────────�
          └────── handed over ──────┘            └─ or goes back to the agent who prepared it
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from twisted.internet.defer import Deferred
@@ -19,6 +20,7 @@ from ivr.journey.charging import SETTLED
 from ivr.journey.conversation import Conversation
 from ivr.journey.line import AgentWantedError, CallerHungUpError, SuspendedError
 from ivr.journey.payment import PaymentJourney
+from ivr.journey.sealed_card import Left
 from ivr.ledger.commands import Command
 from ivr.vocabulary import CommandOutcome, CommandType, EventType, Result, Step
 
@@ -62,6 +64,8 @@ class Course:
     ) -> None:
         self.desk = desk
         self.journey = journey
+        self.on_moved: Callable[[Left], object] = _wipe
+        """Takes what is left of the journey when a PBX has moved the call to an agent."""
         self._capture = capture
         self._journal = journal
         self._conversation = conversation
@@ -78,6 +82,8 @@ class Course:
         """Walk it to its end."""
         try:
             result = await self._walk()
+            if result is None:
+                self.on_moved(self.journey.leave())
         except CallerHungUpError:
             result = self._result_of(Visit.DEBTOR_LEFT)
         finally:
@@ -177,6 +183,8 @@ class Course:
     async def _walk(self) -> Result | None:
         """Return the result; None when the transaction stays open."""
         wish = self._first_wish()
+        if wish is None and self.journey.step is not Step.WELCOME:
+            await self._go_on()
         while True:
             try:
                 if wish is None:
@@ -277,3 +285,7 @@ class Course:
             return self._terms.phones
         asking = Phone.of(address, owner)
         return (asking, *(one for one in self._terms.phones if one.address != address))
+
+
+def _wipe(left: Left) -> None:
+    left.card.wipe()

@@ -5,7 +5,7 @@ made or offered ─ answered: its course runs ─ hung up, by either
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
@@ -18,12 +18,15 @@ from ivr.calls.cashier import CashDesk
 from ivr.calls.course import Course, Terms
 from ivr.calls.journal import EventSink, Journal
 from ivr.calls.phones import Origin, Phone, Phones
+from ivr.calls.seal import LeftJourneys
 from ivr.calls.telephone_line import TelephoneLine
 from ivr.clock import Clock
 from ivr.faults import place
+from ivr.journey.agreed import Debts, Prepared
 from ivr.journey.conversation import Conversation
-from ivr.journey.payment import Debts, PaymentJourney, Prepared
+from ivr.journey.payment import PaymentJourney
 from ivr.journey.questions import Questions
+from ivr.journey.sealed_card import Left
 from ivr.journey.voice import Library, Voice
 from ivr.ledger.commands import Command
 from ivr.ledger.details import EventDetail
@@ -55,6 +58,11 @@ class Surroundings:
     questions: Questions
     phones: Phones
     sealed_for: float = 120.0
+    left: LeftJourneys = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Keep no journey yet."""
+        object.__setattr__(self, "left", LeftJourneys(self.clock, self.sealed_for))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +246,7 @@ class DebtorCall:
             around.cash_desk.for_call(self._journal.call_id, self._journal.transaction_id),
             self._journal,
             prepared=None if carried is None else carried.prepared,
+            left=None if carried is None else around.left.take(carried.transaction_id),
             agents=bool(terms.phones),
             agent_follows=terms.agent_follows,
         )
@@ -263,7 +272,12 @@ class DebtorCall:
             self._leg,
             sealed_for=around.sealed_for,
         )
-        return Course(self._journal, conversation, journey, desk, capture, terms)
+        course = Course(self._journal, conversation, journey, desk, capture, terms)
+        course.on_moved = self._left_to_the_pbx
+        return course
+
+    def _left_to_the_pbx(self, left: Left) -> None:
+        self._around.left.leave(self._journal.transaction_id, left)
 
     def _terms(self, carried: Carried | None) -> Terms:
         everybody = tuple(map(Phone, self._around.phones.settings.phones))

@@ -35,6 +35,7 @@ from ivr.calls.telephony import (
 )
 from ivr.calls.transfers import Transfers
 from ivr.calls.trunk_journal import TrunkJournal
+from ivr.clock import at_most
 from ivr.faults import place
 from ivr.journey.questions import questions
 from ivr.ledger.database import Database, open_database
@@ -68,6 +69,8 @@ _log = structlog.get_logger(__name__)
 _COLLECTOR = (3_000, 5, 80)
 """The collector's thresholds: looks that are short, and one at all calls, which takes tens of
 milliseconds in which no prompt is sent, once in some thousand calls."""
+_TELL_WITHIN = 0.25
+"""Seconds that an agent's phone waits for their page: a ledger that is away stops no call."""
 _NOTICES_EVERY = 2.0  # seconds between two looks at the gateway's webhooks
 
 
@@ -151,10 +154,12 @@ class Node:
                 bindings=self._bindings,
                 open_leg=self._open_leg_to,
                 owner_of=self._owner_of,
+                told=lambda: at_most(reactor, _TELL_WITHIN, deferred(ledger.flush())),
                 trunk=next((one for one in trunks if one.name == settings.agents.trunk), None),
             ),
             sealed_for=settings.transfer.sealed_for,
         )
+        self._left = around.left
         public = settings.sip.public_host or own_address(settings.sip.host)
         self._media = MediaNode(
             reactor=Readers(reactor),
@@ -255,6 +260,7 @@ class Node:
         """End every call at once; what the gateway was asked is waited for and recorded."""
         self._agent.close()
         await future(self._switchboard.idle())
+        self._left.wipe()
         await self._commands.close()
         await self._cash_desk.idle()
         for regular in self._regular:

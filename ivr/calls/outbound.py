@@ -13,7 +13,7 @@ from ivr.calls.debtor_call import Carried, DebtorCall, Surroundings
 from ivr.calls.journal import Journal
 from ivr.calls.phones import Origin, Phone, UnreachableError
 from ivr.clock import DelayedCall
-from ivr.journey.payment import Prepared
+from ivr.journey.agreed import Prepared
 from ivr.journey.voice import Voice
 from ivr.ledger.commands import Command
 from ivr.ledger.details import Direction, EventDetail

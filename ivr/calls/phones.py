@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 
 from ivr.calls.agent_call import AgentCall, Dial
 from ivr.clock import Clock
@@ -54,6 +54,10 @@ class Origin:
     """Whether that side is asked to send the call on, before we call ourselves."""
 
 
+def _at_once() -> Deferred[None]:
+    return succeed(None)
+
+
 class Caller(Protocol):
     """The part of `UserAgent` that makes calls."""
 
@@ -90,6 +94,8 @@ class Phones:
     open_leg: Callable[[str | None, Trunk | None], MediaLeg]
     owner_of: Callable[[str], Deferred[str | None]]
     """Whose a phone is; never fails."""
+    told: Callable[[], Deferred[None]] = _at_once
+    """Fires when the agents' pages can know all that has happened so far; never fails."""
     trunk: Trunk | None = None
 
     def ring(self, phone: str, origin: Origin) -> AgentCall:

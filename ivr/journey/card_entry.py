@@ -13,8 +13,10 @@ _AMEX_LIKE = 4
 class CardEntry:
     """Fills `card` from what the debtor keys."""
 
-    def __init__(self, conversation: Conversation, questions: Questions) -> None:
-        self.card = SealedCard()
+    def __init__(
+        self, conversation: Conversation, questions: Questions, card: SealedCard
+    ) -> None:
+        self.card = card
         self._conversation = conversation
         self._questions = questions
 

@@ -11,11 +11,10 @@ suspended goes on at the step where it was; valid card fields stay sealed till t
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Protocol
 
 from twisted.internet.defer import Deferred
 
+from ivr.journey.agreed import Debts, Prepared
 from ivr.journey.card_entry import CardEntry
 from ivr.journey.charging import STANDING, Cashier, Charge, ChargeEnd
 from ivr.journey.conversation import AGENT, Conversation, TooManyFailedAttemptsError
@@ -26,7 +25,7 @@ from ivr.journey.line import (
     SuspendedError,
 )
 from ivr.journey.questions import Questions
-from ivr.journey.sealed_card import SealedCard
+from ivr.journey.sealed_card import Left, SealedCard
 from ivr.journey.voice import Spoken
 from ivr.keypad.digits import Digits
 from ivr.keypad.field import Menu
@@ -39,28 +38,11 @@ from payment_gateway.results import Advice, Money
 _STILL_WAITING_EVERY = 3.0  # seconds of silence; with the words before it, never over four
 
 
-class Debts(Protocol):
-    """Where debts are looked up."""
-
-    def find(self, reference: str) -> Awaitable[Debt | None]:
-        """Return the debt with this reference. Raise `LedgerUnavailableError`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """What an agent has agreed with the debtor."""
-
-    debt: Debt
-    money: Money
-    again: bool = False
-    """Handed over again, by another call than the first."""
-
-
 class PaymentJourney:
     """One debtor's way to having paid. `run` returns how it ended.
 
-    `agents` says whether a key leads to one; `agent_follows`, whether one takes the call when
-    all is said.
+    One that was `left` goes on there. `agents` says whether a key leads to one;
+    `agent_follows`, whether one takes the call when all is said.
     """
 
     def __init__(
@@ -72,6 +54,7 @@ class PaymentJourney:
         record: Recorder,
         *,
         prepared: Prepared | None = None,
+        left: Left | None = None,
         agents: bool = False,
         agent_follows: bool = False,
     ) -> None:
@@ -81,7 +64,8 @@ class PaymentJourney:
         self._debts = debts
         self._cashier = cashier
         self._record = record
-        self._card = CardEntry(conversation, questions)
+        step, card = left or Left(Step.WELCOME, SealedCard())
+        self._card = CardEntry(conversation, questions, card)
         self._prepared = prepared
         self._agents = agents
         self._agent_follows = agent_follows
@@ -89,7 +73,7 @@ class PaymentJourney:
         self._charging: Deferred[Charge] | None = None
         self._charge: Charge | None = None
         self._standing = Result.CALLER_HUNG_UP
-        self._step = Step.WELCOME
+        self._step = step
         self._steps: dict[Step, Callable[[], Awaitable[Step | Result]]] = {
             Step.WELCOME: self._welcome,
             Step.REFERENCE: self._reference,
@@ -133,6 +117,13 @@ class PaymentJourney:
     def agree(self, agreed: Prepared) -> None:
         """Take what an agent and the debtor have agreed on: no reference is asked for."""
         self._prepared, self._debt = agreed, agreed.debt
+
+    def leave(self) -> Left:
+        """Give away where it is and what was keyed: another call goes on with it."""
+        card, self._card.card = self._card.card, SealedCard()
+        if self._step is Step.FAILED:
+            return Left(Step.CARD_NUMBER, card)
+        return Left(self._step if self._step in _AGREED else Step.WELCOME, card)
 
     def skip_to_card(self) -> None:
         """Go on at the first card field that is missing: an agent has led the debtor there."""
@@ -334,6 +325,8 @@ class PaymentJourney:
 
 
 _AFTER_NUMBER = (Step.EXPIRATION_DATE, Step.SECURITY_CODE, Step.CONFIRM)
+_AGREED = (Step.READY, Step.CARD_NUMBER, *_AFTER_NUMBER)
+"""Where the amount has been heard and confirmed."""
 _LAST_WORDS = {False: (Step.COMPLETED, "good-bye"), True: (Step.AGENT, "next")}
 _BEFORE_AGENT = {
     "unknown": "result-unknown",

@@ -1,5 +1,7 @@
 """A card as far as it has been keyed: each field valid, sealed, and never shown."""
 
+from typing import NamedTuple
+
 from ivr.keypad.digits import Digits
 from ivr.vocabulary import Step
 from payment_gateway.brands import Brand, identify
@@ -56,3 +58,10 @@ class SealedCard:
         for digits in self._fields.values():
             digits.clear()
         self._brand = None
+
+
+class Left(NamedTuple):
+    """Where a journey was left, and what had been keyed."""
+
+    step: Step
+    card: SealedCard

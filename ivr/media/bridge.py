@@ -51,16 +51,18 @@ class Bridge:
     Each hears what the other says, in its own stream, and gets its keys, by whichever way
     they came: as telephone-events under its own payload type where it has negotiated one,
     else as tones. `leg.play` is heard by that leg alone, in place of the other's voice, and
-    `whisper` beside it. Keys reach `on_key` of their leg as ever.
+    `whisper` beside it. Keys reach `on_key` of their leg as ever. With `keys` off they go no
+    further: an agent needs no key of a debtor's, but a tone in the audio is heard unless a
+    shield is up.
     """
 
     __slots__ = ("_closed", "_ends", "_legs", "on_change")
 
-    def __init__(self, leg_a: Leg, leg_b: Leg) -> None:
+    def __init__(self, leg_a: Leg, leg_b: Leg, *, keys: bool = True) -> None:
         """Raise `MediaStateError` when a leg is closed or joined already."""
         self.on_change: Callable[[], object] = _nothing
         """Called when a leg has negotiated anew: what was proved of the shield is past."""
-        a, b = _End(self, leg_a), _End(self, leg_b)
+        a, b = _End(self, leg_a, keys=keys), _End(self, leg_b, keys=keys)
         self._legs = (leg_a, leg_b)
         self._ends = (a, b)
         self._closed = False
@@ -141,6 +143,7 @@ class _End:
         "_buffer",
         "_clock",
         "_has_events",
+        "_keys",
         "_muted",
         "_relay",
         "_shields",
@@ -152,8 +155,9 @@ class _End:
 
     other: "_End"
 
-    def __init__(self, bridge: Bridge, leg: Leg) -> None:
+    def __init__(self, bridge: Bridge, leg: Leg, *, keys: bool) -> None:
         self._bridge = bridge
+        self._keys = keys
         self._clock: Clock = leg.node.reactor
         self._shields: ShieldBank = leg.node.shields
         self._buffer = JitterBuffer()
@@ -180,7 +184,7 @@ class _End:
         if self.shield is not None:
             self.shield.key(press.at)
         # A press that begins behind a shield is never sent, however long it lasts.
-        elif self.other.shield is None:
+        elif self._keys and self.other.shield is None:
             self._relay.press(press)
 
     def followed(self, negotiated: Negotiated) -> None:

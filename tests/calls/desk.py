@@ -89,6 +89,7 @@ class Desk(Exchange):
         self.found: Deferred[Preparation | None] = succeed(prepared())
         self.sent: list[Request | Response] = []
         self.till = Till()
+        self.told_by: Deferred[None] = succeed(None)
         super().__init__(first_port, 8, claim=self._claim, refers=refers, to_agents=to_agents)
 
     def cash_desk(self) -> object:
@@ -102,6 +103,7 @@ class Desk(Exchange):
             bindings=lambda _: None,
             open_leg=lambda host, trunk: self._agent_leg(host),
             owner_of=lambda phone: succeed(ANNA if phone == "1001" else None),
+            told=lambda: self.told_by,
             trunk=Trunk("pbx", "192.0.2.20", ping_interval=0),
         )
 
@@ -118,10 +120,12 @@ class Desk(Exchange):
 
     # The debtor:
 
-    def transfer_in(self, user: str = f"t-{TOKEN}", *headers: str, **more: Any) -> None:
+    def transfer_in(
+        self, user: str = f"t-{TOKEN}", *headers: str, body: bytes = OFFER, **more: Any
+    ) -> None:
         """Come by a transfer, and be answered if nothing is waited for."""
         answered = self.wire.receive(
-            request(uri=f"sip:{user}@127.0.0.1", body=OFFER, headers=headers, **more)
+            request(uri=f"sip:{user}@127.0.0.1", body=body, headers=headers, **more)
         )
         self.tag = answered[-1].to.tag
         if answered[-1].status == 200:  # type: ignore[union-attr] # no request of ours is there

@@ -12,7 +12,7 @@ from ivr.calls.debtor_call import Surroundings
 from ivr.calls.phones import Origin, Phones
 from ivr.calls.switchboard import Switchboard
 from ivr.calls.transfers import Claim, Transfers
-from ivr.journey.payment import Debts
+from ivr.journey.agreed import Debts
 from ivr.journey.questions import questions
 from ivr.ledger.debts import Debt
 from ivr.ledger.events import Event
@@ -98,7 +98,7 @@ class Exchange:
         self.legs: list[MediaLeg] = []
         self.reactor = Reactor()
         self.pool = PortPool(first_port, first_port + 2 * ports - 1)
-        around = Surroundings(
+        self.around = around = Surroundings(
             clock=self.wire.clock,
             now=lambda: NOW,
             events=self,

@@ -5,8 +5,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from ivr.calls.course import Course
+from ivr.journey.agreed import Debts
 from ivr.journey.charging import Charge, ChargeEnd
-from ivr.journey.payment import Debts
 from ivr.media.bridge import Bridge
 from ivr.media.leak_test import Leak, Proof
 from ivr.vocabulary import CommandOutcome, CommandType, EventType, Step

@@ -1,9 +1,11 @@
 """Taking a call back to an agent over a bridge, and handing it over again."""
 
-from twisted.internet.defer import succeed
+from twisted.internet.defer import Deferred, succeed
 
+from ivr.sip.message import Request
 from ivr.vocabulary import CommandOutcome, CommandType, EventType, Result, Step
 from tests.calls.desk import ANNA, ANSWER, BOB, EXPIRY, SECURITY, VISA, Desk, prepared
+from tests.calls.exchange import OFFER
 
 DONE, ALREADY = CommandOutcome.DONE, CommandOutcome.ALREADY
 
@@ -81,6 +83,19 @@ def test_the_shield_is_up_for_who_was_keying_a_card_only() -> None:
     assert shielded == [False, True]
 
 
+def test_the_shield_is_always_up_for_who_has_no_telephone_events() -> None:
+    desk = Desk(35400)
+    desk.transfer_in(body=OFFER.replace(b"telephone-event", b"x-unheard-of"))
+    desk.take_back()
+    desk.agent_answers()
+    [live] = desk.switchboard._live
+    assert live._course is not None
+    bridge = live._course.desk.bridge
+    assert bridge is not None
+    assert bridge.shielded
+    desk.hang_up()
+
+
 def test_zero_calls_an_agent_who_was_told_of_it_before_the_phone_rings() -> None:
     desk = Desk(37500)
     desk.transfer_in()
@@ -96,6 +111,19 @@ def test_zero_calls_an_agent_who_was_told_of_it_before_the_phone_rings() -> None
     assert desk.steps[-1] is Step.AMOUNT
     desk.hang_up()
     desk.nothing_is_left()
+
+
+def test_no_phone_rings_before_the_agents_page_can_know() -> None:
+    desk = Desk(35500)
+    desk.told_by = Deferred()
+    desk.transfer_in()
+    desk.take_back()
+    assert desk.agent_events() == ["wanted", "ringing"]
+    assert not [m for m in desk.sent if isinstance(m, Request) and m.method == "INVITE"]
+    desk.told_by.callback(None)
+    desk.look()
+    assert desk.last().uri.called == "1001"
+    desk.hang_up()
 
 
 def test_who_does_not_go_on_after_a_talk_was_transferred_to_an_agent() -> None:

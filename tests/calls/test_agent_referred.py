@@ -1,9 +1,15 @@
 """Taking a call back by REFER: the PBX does it, refuses, is late, or does half of it."""
 
 import pytest
+from twisted.internet.defer import succeed
 
-from ivr.vocabulary import CommandOutcome, EventType, Result
-from tests.calls.desk import Desk
+from ivr.vocabulary import CommandOutcome, EventType, Result, Step
+from tests.calls.desk import EXPIRY, SECURITY, TOKEN, VISA, Desk, prepared
+from tests.calls.exchange import OFFER
+from tests.sip.wire import request
+
+AGAIN = "again@pc33"
+"""The Call-ID of the second call."""
 
 
 def _asked(first_port: int) -> Desk:
@@ -88,3 +94,56 @@ def test_a_debtor_who_hangs_up_before_the_pbx_has_answered_has_hung_up() -> None
     desk.hang_up()
     desk.nothing_is_left()
     assert desk.results == [Result.CALLER_HUNG_UP]
+
+
+def _moved_amid_the_card(first_port: int) -> Desk:
+    """A debtor who has keyed the card number is moved to an agent by the PBX."""
+    desk = Desk(first_port, refers=True)
+    desk.to_card()
+    desk.press(VISA + "12")
+    desk.take_back()
+    desk.pbx_says(202)
+    desk.pbx_tells(b"SIP/2.0 200 OK\r\n", cseq=51)
+    return desk
+
+
+def _handed_over(desk: Desk) -> None:
+    """The PBX transfers them again, by another call."""
+    desk.found = succeed(prepared(reused=True))
+    uri = f"sip:t-{TOKEN}@127.0.0.1"
+    answered = desk.wire.receive(
+        request(uri=uri, body=OFFER, branch="z9hG4bKagain", call_id=AGAIN)
+    )
+    desk.tag = answered[-1].to.tag
+    desk.in_dialog("ACK", 1, call_id=AGAIN)
+
+
+def test_handed_over_by_another_call_it_goes_on_at_the_same_field() -> None:
+    desk = _moved_amid_the_card(35100)
+    _handed_over(desk)
+    assert desk.said[-1] == "agent.resumed"
+    desk.listen(3)
+    assert desk.steps[-1] is Step.EXPIRATION_DATE
+    desk.press(EXPIRY + SECURITY)
+    desk.press("1")
+    assert len(desk.till.charged) == 1
+    desk.in_dialog("BYE", 90, call_id=AGAIN)
+
+
+def test_what_was_sealed_is_wiped_in_time_and_the_card_is_asked_for_again() -> None:
+    desk = _moved_amid_the_card(35200)
+    desk.listen(31)
+    _handed_over(desk)
+    desk.listen(20)
+    assert desk.steps[-1] is Step.AMOUNT
+    desk.in_dialog("BYE", 90, call_id=AGAIN)
+    desk.nothing_is_left()
+
+
+def test_a_node_that_stops_forgets_what_was_sealed() -> None:
+    desk = _moved_amid_the_card(35300)
+    desk.around.left.wipe()
+    _handed_over(desk)
+    desk.listen(20)
+    assert desk.steps[-1] is Step.AMOUNT
+    desk.in_dialog("BYE", 90, call_id=AGAIN)

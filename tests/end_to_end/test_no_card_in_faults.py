@@ -18,9 +18,9 @@ from ivr.calls import unhandled
 from ivr.calls.cashier import CashDesk
 from ivr.calls.telephone_line import TelephoneLine
 from ivr.demo.search import disguises
-from ivr.journey.sealed_card import SealedCard
 from ivr.journey.conversation import Conversation
 from ivr.journey.payment import PaymentJourney
+from ivr.journey.sealed_card import SealedCard
 from ivr.keypad.capture import FieldCapture
 from ivr.ledger.journal import Journal
 from ivr.ledger.writer import LedgerWriter

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 from twisted.internet.defer import Deferred
 
+from ivr.journey.agreed import Prepared
 from ivr.journey.charging import Charge, ChargeEnd
 from ivr.journey.line import AgentWantedError
-from ivr.journey.payment import Prepared
 from ivr.vocabulary import EntryError, EventType, Result, Step
 from payment_gateway.results import Advice, Money
 from tests.journey.caller import CODE, DEBT, EXPIRY, REFERENCE, VISA, Caller

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from ivr.media.bridge import Bridge
 from ivr.media.info import InfoKey
 from ivr.media.leg import MediaNode
 from ivr.media.mask_tone import MASK_TONE
@@ -97,3 +98,18 @@ def test_behind_a_shield_no_way_gets_through(
     assert {each.payload_type for each in received} == {8}
     assert len(received) - len(rest) == 24
     assert np.abs(audio(rest)).max() <= 8
+
+
+@pytest.mark.parametrize("way", ["event", "info"])
+def test_keys_that_are_not_passed_on_reach_only_their_leg(call: Call, way: str) -> None:
+    call.bridge.close()
+    call.bridge = Bridge(call.debtor_leg, call.agent_leg, keys=False)
+    if way != "event":
+        call.debtor_leg.answer(without_events(call.debtor))
+    call.talk(200)
+    for key in "159#":
+        press(call, way, key)
+    received = call.agent.listen()
+    assert call.pressed == list("159#")
+    assert {each.payload_type for each in received} == {8}
+    assert keys_in([audio(received)]) == [""]
