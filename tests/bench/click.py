@@ -4,19 +4,22 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx
 
 from ivr.demo.stage import HOST, Stage
+from ivr.demo.watcher import events
+from ivr.vocabulary import EventType
 from tests.bench.loads import CALL, MEDIA_PORT
 from tests.bench.player import Job, player
 from tests.bench.server import Server
 from tests.end_to_end.sipp import run_sipp
 
+Event = dict[str, Any]
 CALLS = 200
 _CLICKS = 20
 _RATE = 50
@@ -89,15 +92,16 @@ async def _clicked(client: httpx.AsyncClient, phone: AgentPhone, transaction: st
 
 
 async def _live(client: httpx.AsyncClient, calls: int) -> list[str]:
-    """Return the open transactions, once there is one for each call."""
-    async with asyncio.timeout(_PATIENCE):
-        while True:
-            asked = {"open": "true", "limit": "200"}
-            answer = await client.get("/api/v1/transactions", params=asked)
-            found = [one["id"] for one in answer.raise_for_status().json()["items"]]
-            if len(found) >= min(calls, 200):
-                return found
-            await asyncio.sleep(0.2)
+    """Return the transactions of the calls, once each has one."""
+    found: list[str] = []
+    told = cast("AsyncGenerator[Event, None]", events(client))
+    async with asyncio.timeout(_PATIENCE), contextlib.aclosing(told):
+        async for event in told:
+            if event["type"] == EventType.TRANSACTION_CREATED:
+                found.append(event["transaction_id"])
+                if len(found) == calls:
+                    break
+    return found
 
 
 @asynccontextmanager
