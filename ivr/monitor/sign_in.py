@@ -28,9 +28,9 @@ from ivr.monitor.queries import NoQuery, read_query
 from ivr.monitor.slowing import Slowing, network_of
 
 _FREE: Final = 5
-_FREE_OF_SOURCE: Final = 20
+FREE_OF_SOURCE: Final = 20
 _LONGEST: Final = timedelta(minutes=5)
-_LONGEST_OF_SOURCE: Final = timedelta(minutes=1)
+LONGEST_OF_SOURCE: Final = timedelta(minutes=1)
 """Less: an office has many people behind one address."""
 
 
@@ -49,7 +49,7 @@ class SignIn:
         self._lifetime = lifetime
         self._passwords = passwords
         self._logins = Slowing(now, free=_FREE, longest=_LONGEST)
-        self._sources = Slowing(now, free=_FREE_OF_SOURCE, longest=_LONGEST_OF_SOURCE)
+        self._sources = Slowing(now, free=FREE_OF_SOURCE, longest=LONGEST_OF_SOURCE)
 
     def endpoints(self) -> list[Endpoint]:
         """Return the table of this class."""
@@ -104,14 +104,10 @@ class SignIn:
         return answer
 
     def _slow(self, login: str, source: str) -> None:
-        wait = self._logins.enter(login) or self._sources.enter(source)
+        # The place first: one that is slowed must not keep a login locked.
+        wait = self._sources.enter(source) or self._logins.enter(login)
         if wait:
-            raise ProblemError(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                f"Too many tries: wait {wait} seconds.",
-                code="slowed",
-                headers={"Retry-After": str(wait)},
-            )
+            raise slowed(wait)
 
     async def _second_factor(self, user: User, code: str | None, source: str) -> bool:
         """Ask for the code where one is needed; whether it was the first one."""
@@ -193,6 +189,16 @@ async def begin_session(
         # Not "strict": the way back from an identity provider begins at another site.
         samesite="lax",
         secure=request.url.scheme == "https",
+    )
+
+
+def slowed(wait: int) -> ProblemError:
+    """Return the refusal of a try that comes too soon, by so many seconds."""
+    return ProblemError(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"Too many tries: wait {wait} seconds.",
+        code="slowed",
+        headers={"Retry-After": str(wait)},
     )
 
 

@@ -35,7 +35,14 @@ from ivr.ledger.people import (
 )
 from ivr.monitor.principal import Role
 from ivr.monitor.problems import ProblemError
-from ivr.monitor.sign_in import begin_session, source_of
+from ivr.monitor.sign_in import (
+    FREE_OF_SOURCE,
+    LONGEST_OF_SOURCE,
+    begin_session,
+    slowed,
+    source_of,
+)
+from ivr.monitor.slowing import Slowing
 from ivr.settings_people import SingleSignOnSettings
 
 _log = structlog.get_logger(__name__)
@@ -53,6 +60,10 @@ class _NotProvedError(Exception):
     """What the provider says cannot be believed; the message says why."""
 
 
+class _NotAskedError(_NotProvedError):
+    """Nobody of this browser was on the way to the provider."""
+
+
 class SingleSignOn:
     """`/sign-in/provider`: there, and `…/done`: back again."""
 
@@ -67,6 +78,7 @@ class SingleSignOn:
         self._now = now
         self._lifetime = lifetime
         self._settings = settings
+        self._sources = Slowing(now, free=FREE_OF_SOURCE, longest=LONGEST_OF_SOURCE)
 
     def routes(self) -> list[BaseRoute]:
         """Return the addresses, none without a provider."""
@@ -104,6 +116,10 @@ class SingleSignOn:
         return answer
 
     async def _done(self, request: Request) -> Response:
+        source = source_of(request)
+        wait = self._sources.enter(source)
+        if wait:
+            raise slowed(wait)
         try:
             claims = await self._claims(request)
             user = await self._user(claims)
@@ -115,9 +131,10 @@ class SingleSignOn:
             LoginTakenError,
         ) as error:
             raise await self._refused(request, error) from None
+        self._sources.forgive(source)
         answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         answer.delete_cookie(_COOKIE, path=_PATH)
-        data = {"source": source_of(request), "by": self._settings.issuer}
+        data = {"source": source, "by": self._settings.issuer}
         await begin_session(
             self._database, self._now, request, answer, user, self._lifetime, data
         )
@@ -129,7 +146,7 @@ class SingleSignOn:
         nonce, _, verifier = rest.partition(".")
         given = request.query_params.get("state", "")
         if not state or not secrets.compare_digest(state.encode(), given.encode()):
-            raise _NotProvedError("the answer is not to a question of this browser")
+            raise _NotAskedError("the answer is not to a question of this browser")
         code = request.query_params.get("code")
         if code is None:
             raise _NotProvedError("the provider refused")
@@ -218,8 +235,9 @@ class SingleSignOn:
     async def _refused(self, request: Request, error: Exception) -> ProblemError:
         why = str(error) if isinstance(error, _NotProvedError) else type(error).__name__
         _log.warning("single sign-on refused", why=why)
-        data = {"source": source_of(request), "why": why, "by": self._settings.issuer}
-        await audit(self._database, self._now, "nobody", "sign-in.refused", "", data)
+        if not isinstance(error, _NotAskedError):
+            data = {"source": source_of(request), "why": why, "by": self._settings.issuer}
+            await audit(self._database, self._now, "nobody", "sign-in.refused", "", data)
         return ProblemError(
             HTTPStatus.FORBIDDEN, f"The identity provider did not let you in: {why}."
         )

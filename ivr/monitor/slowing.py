@@ -34,7 +34,8 @@ class Slowing:
         """
         at = self._now()
         before = self._tries.pop(key, None)
-        if before is not None and at < before.free_at:
+        # A clock that was set back must not lock anybody out for so long.
+        if before is not None and at < before.free_at <= at + self._longest:
             self._tries[key] = before
             return int((before.free_at - at).total_seconds()) + 1
         known = before is not None and at - before.last < _FORGOTTEN + self._longest
@@ -67,6 +68,9 @@ def network_of(host: str) -> str:
         address = ip_address(host)
     except ValueError:
         return host
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        # As a proxy with one socket for both tells it.
+        return str(address.ipv4_mapped)
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False))
     return str(address)

@@ -145,3 +145,20 @@ async def test_a_provider_that_is_away_is_told(database: Database) -> None:
 def test_half_a_provider_is_refused() -> None:
     with pytest.raises(ValidationError, match="redirect_url"):
         SingleSignOnSettings(issuer="https://login.example.com")
+
+
+async def test_strangers_fill_no_audit_trail(database: Database) -> None:
+    """Nothing can be taken out of it again."""
+    async with identity_provider() as provider, visiting(database, provider) as client:
+        for query in ("", "?state=x&code=y", "?error=access_denied"):
+            assert (await client.get(f"/sign-in/provider/done{query}")).status_code == 403
+    assert await find_audit(database) == ()
+
+
+async def test_whoever_makes_answers_up_is_slowed(database: Database) -> None:
+    async with identity_provider() as provider, visiting(database, provider) as client:
+        provider.claims = ANNA
+        client.cookies.set("solde_provider", "x.y.z")
+        back = "/sign-in/provider/done?state=x&code=made-up"
+        answers = [(await client.get(back)).status_code for _ in range(21)]
+    assert answers == [403] * 20 + [429]
