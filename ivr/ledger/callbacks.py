@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ivr.ledger.audit import add_audit
 from ivr.ledger.database import Database
 from ivr.ledger.reading import EventRow
 from ivr.ledger.tables import events
@@ -31,8 +32,7 @@ LEASE: Final = timedelta(seconds=60)
 """Longer than any try may take."""
 KEEPS_TRYING: Final = timedelta(days=1)
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 3600.0
-_MOST_TRIES: Final = 33
-"""With these pauses, a day."""
+_MOST_TRIES: Final = 33  # with these pauses, a day
 _PLANNED_AT_ONCE: Final = 500
 _FINISHED: Final = 2**63 - 1
 
@@ -80,11 +80,16 @@ class Claimed:
 
 
 async def add_endpoint(
-    database: Database, now: Callable[[], datetime], new: Endpoint
+    database: Database, now: Callable[[], datetime], new: Endpoint, actor: str | None = None
 ) -> Endpoint:
-    """Add an endpoint; it is told what happens from now on. Raise `LedgerUnavailableError`."""
+    """Add an endpoint; it is told what happens from now on. Raise `LedgerUnavailableError`.
+
+    `actor` is who wants it, here and below: the audit trail says so in the same transaction.
+    """
     async with database.write() as connection:
-        return await add_within(connection, now(), new)
+        added = await add_within(connection, now(), new)
+        await _audit(connection, now(), actor, "callback.added", added.id)
+    return added
 
 
 async def add_within(connection: AsyncConnection, at: datetime, new: Endpoint) -> Endpoint:
@@ -121,10 +126,14 @@ async def move_within(connection: AsyncConnection, endpoint_id: str, url: str) -
 
 
 async def remove_endpoint(
-    database: Database, now: Callable[[], datetime], endpoint_id: str
+    database: Database,
+    now: Callable[[], datetime],
+    endpoint_id: str,
+    actor: str | None = None,
 ) -> None:
     """Tell an endpoint nothing any more; its log stays."""
     async with database.write() as connection:
+        await _audit(connection, now(), actor, "callback.removed", endpoint_id)
         await connection.execute(
             update(endpoints)
             .where(endpoints.c.id == endpoint_id, endpoints.c.disabled_at.is_(None))
@@ -287,7 +296,11 @@ async def find_deliveries(
 
 
 async def replay_delivery(
-    database: Database, now: Callable[[], datetime], endpoint_id: str, delivery_id: int
+    database: Database,
+    now: Callable[[], datetime],
+    endpoint_id: str,
+    delivery_id: int,
+    actor: str | None = None,
 ) -> Delivery | None:
     """Send an event again; return the new delivery, or None when there is no such one."""
     async with database.write() as connection:
@@ -313,6 +326,7 @@ async def replay_delivery(
             "replay": (await connection.execute(last)).scalar_one() + 1,
             "next_at": now(),
         }
+        await _audit(connection, now(), actor, "callback.replayed", endpoint_id)
         added = await connection.execute(insert(deliveries).values(**row).returning(deliveries))
         return Delivery(**added.mappings().one())
 
@@ -323,6 +337,13 @@ _HEADS: Final = (
     .where(deliveries.c.ended_at.is_(None))
     .group_by(deliveries.c.endpoint_id)
 )
+
+
+async def _audit(
+    connection: AsyncConnection, at: datetime, actor: str | None, action: str, subject: str
+) -> None:
+    if actor is not None:
+        await add_audit(connection, at, actor, action, subject)
 
 
 def _endpoint(row: RowMapping) -> Endpoint:

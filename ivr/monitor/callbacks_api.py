@@ -8,7 +8,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ivr.ledger import callbacks
-from ivr.ledger.audit import audit
 from ivr.ledger.database import Database
 from ivr.ledger.events import new_id
 from ivr.ledger.reading import MAX_ID
@@ -97,16 +96,14 @@ class CallbacksApi:
         new = callbacks.Endpoint(
             id=new_id(), url=wanted.url, secret=new_secret(), types=wanted.types
         )
-        added = await callbacks.add_endpoint(self._database, self._now, new)
-        await self._audit(request, "callback.added", added.id)
+        added = await callbacks.add_endpoint(self._database, self._now, new, _actor(request))
         shown = models.NewCallbackSecret(**_shown(added).model_dump(), secret=added.secret)
         return json_response(shown, HTTPStatus.CREATED)
 
     async def _remove(self, request: Request) -> Response:
         read_query(NoQuery, request)
         known = await self._known(request)
-        await callbacks.remove_endpoint(self._database, self._now, known.id)
-        await self._audit(request, "callback.removed", known.id)
+        await callbacks.remove_endpoint(self._database, self._now, known.id, _actor(request))
         return Response(status_code=HTTPStatus.NO_CONTENT)
 
     async def _deliveries(self, request: Request) -> Response:
@@ -122,14 +119,13 @@ class CallbacksApi:
         read_query(NoQuery, request)
         known, given = await self._known(request), request.path_params["delivery"]
         is_id = given.isascii() and given.isdigit() and len(given) < len(str(MAX_ID))
-        again = (
-            await callbacks.replay_delivery(self._database, self._now, known.id, int(given))
-            if is_id
-            else None
-        )
+        again = None
+        if is_id:
+            again = await callbacks.replay_delivery(
+                self._database, self._now, known.id, int(given), _actor(request)
+            )
         if again is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "This endpoint has no such delivery.")
-        await self._audit(request, "callback.replayed", known.id)
         return json_response(_delivery(again), HTTPStatus.ACCEPTED)
 
     async def _known(self, request: Request) -> callbacks.Endpoint:
@@ -138,8 +134,9 @@ class CallbacksApi:
             raise ProblemError(HTTPStatus.NOT_FOUND, "There is no endpoint with this id.")
         return found[0]
 
-    async def _audit(self, request: Request, action: str, subject: str) -> None:
-        await audit(self._database, self._now, principal_of(request).actor, action, subject)
+
+def _actor(request: Request) -> str:
+    return principal_of(request).actor
 
 
 def _shown(endpoint: callbacks.Endpoint) -> models.CallbackEndpoint:

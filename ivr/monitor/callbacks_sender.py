@@ -152,8 +152,9 @@ class CallbackSender:
         await callbacks.settle_delivery(
             self._database, self._now, claimed, status=status, error=error
         )
-        if status == HTTPStatus.GONE:
-            # As the specification has it: the endpoint wants nothing more.
+        if status == HTTPStatus.GONE and claimed.endpoint.payment is None:
+            # As the specification has it: the endpoint wants nothing more. A session of the
+            # Payments resource has to stay: its payment can still be completed or cancelled.
             await callbacks.remove_endpoint(self._database, self._now, claimed.endpoint.id)
 
     async def _content(self, claimed: callbacks.Claimed) -> tuple[bytes, str] | None:

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 import httpx
 import pytest
+from sqlalchemy import text
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from ivr.ledger import callbacks
@@ -159,6 +160,40 @@ async def test_who_is_gone_is_told_nothing_more(database: Database) -> None:
         assert len(integrator.received) == 1
     assert await callbacks.find_endpoints(database) == ()
     assert await outcomes(database) == ["removed", "removed"]
+
+
+async def test_a_payment_is_not_lost_with_who_is_told_of_it(database: Database) -> None:
+    payment = {"sid": "PK", "account_sid": "AC", "call_sid": "call-a"}
+    payment |= {"payment_connector": "Default", "charge_amount": "1"}
+    teller = Teller("a").call_begins().begins()
+    await record(database, *teller.take())
+    async with integrating(410) as integrator, sending(database, Moved()) as sender:
+        await told(database, integrator.url, "PK", transaction_id="tx-a", payment=payment)
+        await record(database, *teller.says(EventType.CAPTURE_STARTED).take())
+        await turn(sender)
+        assert len(integrator.received) == 1
+    # It can still be completed and cancelled.
+    assert [one.id for one in await callbacks.find_endpoints(database)] == ["PK"]
+
+
+async def test_nothing_is_done_that_is_not_written_down(database: Database) -> None:
+    async with integrating() as integrator, sending(database, Moved()) as sender:
+        await told(database, integrator.url)
+        await happens(database, "a")
+        await turn(sender)
+    async with database.write() as connection:
+        refuse = "CREATE TRIGGER no BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"
+        await connection.execute(text(refuse))
+    async with client_of(make_app(database)) as client:
+        wanted = {"url": "https://crm.test/told"}
+        for failed in (
+            await client.post("/api/v1/callbacks", json=wanted),
+            await client.delete("/api/v1/callbacks/one"),
+            await client.post("/api/v1/callbacks/one/deliveries/1/replay"),
+        ):
+            assert failed.status_code == 500
+    assert [one.id for one in await callbacks.find_endpoints(database)] == ["one"]
+    assert await outcomes(database) == ["delivered"]
 
 
 async def test_two_monitors_deliver_once(database: Database) -> None:
