@@ -18,7 +18,6 @@ from ivr.keypad.field import Field, Progress
 from ivr.keypad.rhythm import Rhythm
 from ivr.ledger.details import EventDetail
 from ivr.vocabulary import Capture, EventType, Step
-from payment_gateway.card import Card
 
 _PAUSE = 8.0
 """Seconds between two keys: the agent is heard meanwhile, and digits are read out."""
@@ -76,10 +75,6 @@ class AgentLedCapture:
         self._abandon()
         self._begin(step)
         return True
-
-    def take(self) -> Card | None:
-        """Give the complete card away; None while a field is missing."""
-        return self._card.take() if self.ready else None
 
     def stop(self, why: str) -> None:
         """Capture no more. What is valid stays sealed with whoever owns the card."""
