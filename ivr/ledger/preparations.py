@@ -12,7 +12,7 @@ Each change is one statement that finds the row as it was read, so of two at onc
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -35,6 +35,8 @@ NODE: Final = "monitor"
 """Who writes the events of preparing: no ivr node has this name."""
 TOKEN: Final = re.compile("[a-p]{32}")
 CODE: Final = re.compile("[0-9]{4,12}")
+_WRITTEN_WITHIN: Final = timedelta(hours=1)
+"""A node may keep what it has to write for so long, while the ledger is away."""
 
 log = structlog.get_logger(__name__)
 
@@ -140,16 +142,7 @@ async def cancel(
     Return False when there is none: it was used, cancelled or has expired.
     """
     await take_turn(connection)
-    cancelled = await connection.execute(
-        update(preparations)
-        .where(
-            preparations.c.transaction_id == transaction_id,
-            preparations.c.used_at.is_(None),
-            preparations.c.cancelled_at.is_(None),
-        )
-        .values(cancelled_at=at)
-    )
-    if cancelled.rowcount == 0:
+    if not await _close(connection, at, transaction_id, None):
         return False
     ended = transaction_ended(transaction_id, at, call_id=None, step=None, result=result)
     await append(connection, NODE, [ended])
@@ -159,16 +152,22 @@ async def cancel(
 async def expire(database: Database, now: Callable[[], datetime]) -> int:
     """End what nobody came for in time; return how many. Raise `LedgerUnavailableError`.
 
-    One that was taken back and not handed over again in time ends as `transferred-to-agent`.
+    One that was taken back and not handed over again in time ends as `transferred-to-agent`;
+    one whose call was lost with its node, before it was written down, as `internal-error`.
     """
     at = now()
     due = and_(preparations.c.expires_at <= at, transactions.c.ended_at.is_(None))
     unused = and_(preparations.c.used_at.is_(None), preparations.c.cancelled_at.is_(None))
+    lost = and_(
+        preparations.c.used_at <= at - _WRITTEN_WITHIN,
+        or_(calls.c.id.is_(None), calls.c.ended_at < preparations.c.used_at),
+    )
     query = (
         select(
             preparations.c.transaction_id,
             preparations.c.used_at,
             transactions.c.call_id,
+            _TAKEN_BACK.label("taken_back"),
             exists()
             .where(
                 payment_attempts.c.transaction_id == transactions.c.id,
@@ -177,7 +176,7 @@ async def expire(database: Database, now: Callable[[], datetime]) -> int:
             .label("may_be_paid"),
         )
         .select_from(_JOINED)
-        .where(due, or_(unused, _TAKEN_BACK))
+        .where(due, or_(unused, _TAKEN_BACK, lost))
     )
     async with database.read() as connection:
         if (await connection.execute(query.limit(1))).first() is None:
@@ -189,9 +188,14 @@ async def expire(database: Database, now: Callable[[], datetime]) -> int:
             if row["used_at"] is None:
                 ended += await cancel(connection, at, row["transaction_id"], Result.EXPIRED)
                 continue
+            if not await _close(connection, at, row["transaction_id"], row["used_at"]):
+                continue
             # As pending it takes the result that its payment has come to, or comes to.
-            paid = row["may_be_paid"]
-            result = Result.PENDING if paid else Result.TRANSFERRED_TO_AGENT
+            result = Result.INTERNAL_ERROR
+            if row["may_be_paid"]:
+                result = Result.PENDING
+            elif row["taken_back"]:
+                result = Result.TRANSFERRED_TO_AGENT
             event = Event(
                 EventType.TRANSACTION_ENDED,
                 at,
@@ -203,6 +207,22 @@ async def expire(database: Database, now: Callable[[], datetime]) -> int:
             await append(connection, NODE, [event])
             ended += 1
     return ended
+
+
+async def _close(
+    connection: AsyncConnection, at: datetime, transaction_id: str, used_at: datetime | None
+) -> bool:
+    """Let no call claim it any more; False when one has, since it was looked at."""
+    closed = await connection.execute(
+        update(preparations)
+        .where(
+            preparations.c.transaction_id == transaction_id,
+            preparations.c.used_at.is_not_distinct_from(used_at),
+            preparations.c.cancelled_at.is_(None),
+        )
+        .values(cancelled_at=at)
+    )
+    return bool(closed.rowcount)
 
 
 _JOINED: Final = preparations.join(

@@ -7,10 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, text, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ivr.ledger import preparations as module
 from ivr.ledger.database import Database
-from ivr.ledger.debts import find_debt
+from ivr.ledger.debts import Debt, find_debt, read_debt
 from ivr.ledger.details import Direction, EventDetail
 from ivr.ledger.events import Event, call_started
 from ivr.ledger.preparations import Preparation, cancel, claim, expire
@@ -320,6 +322,48 @@ async def test_a_live_call_is_left_alone_and_one_taken_back_is_the_agents(
     await node.hang_up("call-one", 901)
     assert await expire(database, at(902)) == 1
     assert (await transaction(database))["result"] == "transferred-to-agent"
+
+
+async def test_a_second_call_and_the_end_of_its_time_never_both_win(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node, made = Node(database), await prepared(database)
+    await claim(database, at(1), call_id="call-one", token=made.token)
+    await node.call(made, "call-one", 1)
+    await node.hang_up("call-one", 2)
+    expiring: list[asyncio.Task[int]] = []
+
+    async def meanwhile(connection: AsyncConnection, which: ColumnElement[bool]) -> Debt | None:
+        # The claim is written and not committed; the monitor's clock is a little ahead.
+        expiring.append(asyncio.create_task(expire(database, at(901))))
+        while database.dialect == "postgresql" and not expiring[0].done():
+            async with database.read() as other:
+                if (
+                    await other.execute(text("SELECT 1 FROM pg_locks WHERE NOT granted"))
+                ).all():
+                    break
+        return await read_debt(connection, which)
+
+    monkeypatch.setattr(module, "read_debt", meanwhile)
+    assert await claim(database, at(899), call_id="again", token=made.token)
+    assert await expiring[0] == 0
+    assert (await transaction(database))["ended_at"] is None
+
+
+@pytest.mark.parametrize("calls_before", [0, 1])
+async def test_one_whose_call_was_lost_with_its_node_does_not_stay_open(
+    database: Database, calls_before: int
+) -> None:
+    node, made = Node(database), await prepared(database)
+    if calls_before:
+        await claim(database, at(1), call_id="call-one", token=made.token)
+        await node.call(made, "call-one", 1)
+        await node.hang_up("call-one", 30)
+    # The node dies before it has written that the call came.
+    assert await claim(database, at(800), call_id="call-two", token=made.token)
+    assert await expire(database, at(900 + 600)) == 0
+    assert await expire(database, at(800 + 3600)) == 1
+    assert (await transaction(database))["result"] == "internal-error"
 
 
 async def test_money_that_was_taken_is_not_forgotten_when_it_expires(
