@@ -153,7 +153,7 @@ class Guard:
             raise
 
 
-_SETTINGS: Final = Principal("token:settings", frozenset(Scope))
+_SETTINGS: Final = Principal("settings", frozenset(Scope))
 
 
 def require_same_origin(request: Request) -> None:

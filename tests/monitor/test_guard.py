@@ -184,6 +184,18 @@ async def test_a_token_does_what_its_scopes_say(database: Database, scopes: set[
             assert users.status_code == (200 if Scope.USERS in scopes else 403)
 
 
+async def test_no_token_is_taken_for_one_of_the_settings(database: Database) -> None:
+    """Whoever has both makes things that are not each other's, and are told apart."""
+    scopes = ["transactions:read", "transactions:write"]
+    _, token = await add_token(database, lambda: NOON, "test", name="settings", scopes=scopes)
+    free = {"amount": 100, "currency": "EUR", "language": "fr"}
+    async with client_of(make_app(database)) as client:
+        made = (await client.post("/api/v1/transactions", json=free)).json()
+    async with client_of(make_app(database), {"Authorization": f"Bearer {token}"}) as client:
+        answer = await client.get(f"/api/v1/transactions/{made['id']}")
+    assert answer.status_code == 404
+
+
 async def test_a_token_never_has_more_rights_than_its_user(database: Database) -> None:
     anna = await hire(database, "anna")
     _, secret = await add_token(

@@ -174,7 +174,7 @@ async def test_a_key_of_another_form_is_refused(database: Database, key: str) ->
 async def test_it_is_written_down_who_prepared_what(database: Database) -> None:
     made = (await posted(database, FREE)).json()
     acts = [(row.actor, row.action, row.subject) for row in await find_audit(database)]
-    assert acts == [("token:settings", "transaction.prepared", made["id"])]
+    assert acts == [("settings", "transaction.prepared", made["id"])]
 
 
 async def test_one_that_waits_is_cancelled(database: Database) -> None:
