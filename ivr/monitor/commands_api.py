@@ -159,7 +159,9 @@ class CommandsApi:
 
     async def _may_see(self, command: commands.Command, who: Principal) -> bool:
         if command.transaction_id is None:
-            return who.owner is None or command.actor == who.actor
+            # Tokens of other people may have the same name.
+            mine = (command.actor, command.data.get("agent")) == (who.actor, who.user_id)
+            return who.owner is None or mine
         return await has_transaction(self._database, command.transaction_id, who.owner)
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from ivr.ledger.api_tokens import add_token
 from ivr.ledger.audit import find_audit
+from ivr.ledger.commands import NewCommand, send_command
 from ivr.ledger.database import Database
 from ivr.ledger.tables import transactions
+from ivr.vocabulary import CommandType
 from tests.ledger.stage import rows
 from tests.monitor.clients import client_of, make_app
 from tests.monitor.people import hire, proof, quick_hashes
@@ -69,6 +71,29 @@ async def test_nor_is_it_of_all_tokens_of_one_name(database: Database) -> None:
             made.append((await program.post("/api/v1/transactions", json=FREE)).json())
         assert made[-1]["owner_id"] == user.id
     assert made[0]["transfer"] != made[1]["transfer"]
+
+
+async def test_nor_are_calls_of_all_tokens_of_one_name(database: Database) -> None:
+    """Ids of commands are easily guessed."""
+    anna, bert = await hire(database, "anna"), await hire(database, "bert")
+    told = {"agent": anna.id, "call": "call-1", "transaction": "tx-1"}
+    command = NewCommand(CommandType.CALL, "token:crm", None, told)
+    sent = await send_command(database, lambda: NOON, command)
+    seen = {}
+    for user in (anna, bert):
+        _, token = await add_token(
+            database,
+            lambda: NOON,
+            "test",
+            name="crm",
+            scopes=["transactions:read"],
+            user_id=user.id,
+        )
+        headers = {"Authorization": f"Bearer {token}"}
+        async with client_of(make_app(database), headers) as program:
+            answer = await program.get(f"/api/v1/commands/{sent.id}")
+            seen[user.login] = answer.status_code
+    assert seen == {"anna": 200, "bert": 404}
 
 
 @pytest.mark.parametrize(
