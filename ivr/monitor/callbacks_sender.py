@@ -35,6 +35,8 @@ TIMEOUT: Final = 10.0
 """Seconds for the whole of a try."""
 _LOOK: Final = 1.0
 _MOST_AT_ONCE: Final = 50
+_TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 addresses as IPv6 hosts reach them (RFC 6052, section 2.1)."""
 
 log = structlog.get_logger(__name__)
 
@@ -207,13 +209,27 @@ class CallbackSender:
             return answer.status_code
 
 
+def is_public(address: str) -> bool:
+    """Whether an address is somebody's on the internet, also where it only stands for one."""
+    found = ipaddress.ip_address(address)
+    if isinstance(found, ipaddress.IPv6Address):
+        inner = found.ipv4_mapped or found.sixtofour
+        if found in _TRANSLATED:
+            inner = ipaddress.IPv4Address(found.packed[-4:])
+        if inner is not None:
+            return is_public(str(inner))
+        if found.is_site_local:
+            return False
+    return found.is_global and not found.is_multicast
+
+
 async def _public_address(url: httpx.URL) -> str:
     port = url.port or (443 if url.scheme == "https" else 80)
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     addresses = [str(one[4][0]) for one in found]
     for address in addresses:
-        if not ipaddress.ip_address(address).is_global:
+        if not is_public(address):
             raise RefusedAddressError(
                 "not sent: private address; see the setting callbacks.private_addresses"
             )

@@ -239,6 +239,28 @@ async def test_private_addresses_can_be_refused(database: Database, host: str) -
     assert "callbacks.private_addresses" in row["last_error"]
 
 
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("1.1.1.1", True),
+        ("2606:4700::1111", True),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("224.0.0.1", False),
+        ("ff0e::1", False),
+        ("fec0::1", False),
+        ("::ffff:127.0.0.1", False),
+        # IPv4 within IPv6: a translator (RFC 6052) or a relay (RFC 3056) leads back.
+        ("64:ff9b::7f00:1", False),
+        ("64:ff9b::101:101", True),
+        ("2002:7f00:1::", False),
+        ("2002:101:101::", True),
+    ],
+)
+def test_which_addresses_are_public(address: str, public: bool) -> None:
+    assert callbacks_sender.is_public(address) is public
+
+
 async def test_a_running_monitor_tells_at_once(database: Database) -> None:
     async with integrating() as integrator, serving(database):
         await told(database, integrator.url)
