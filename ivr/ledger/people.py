@@ -124,16 +124,23 @@ async def change_user(
 ) -> User | None:
     """Set columns of a user; return them as they stand then, or None when there is none.
 
-    A user who is disabled or gets another proof or role loses all sessions.
+    A user who is disabled or gets another proof or role loses all sessions. What is the same
+    as before changes nothing, and nothing is written down of it.
     """
     at = now()
-    told = {name: _told(name, value) for name, value in changes.items()}
+    mine = users.c.id == user_id
     async with database.write() as connection:
-        changed = await _set(connection, users.c.id == user_id, **changes)
-        if changed is None:
+        found = await connection.execute(select(users).where(mine).with_for_update())
+        row = found.mappings().one_or_none()
+        if row is None:
             return None
+        new = {name: value for name, value in changes.items() if row[name] != value}
+        if not new:
+            return user_of(row)
+        changed = await _set(connection, mine, **new)
+        told = {name: _told(name, value) for name, value in new.items()}
         await add_audit(connection, at, actor, "user.changed", user_id, told)
-        if changes.keys() & {"disabled_at", "role", *_SECRETS}:
+        if new.keys() & {"disabled_at", "role", *_SECRETS}:
             await revoke_sessions_of(connection, at, user_id)
         return changed
 

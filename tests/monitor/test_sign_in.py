@@ -220,10 +220,27 @@ async def test_another_proof_ends_all_sessions(
     database: Database, change: dict[str, Any]
 ) -> None:
     anna = await hire(database, "anna")
+    secret = await enrol(database, anna)
     async with client_of(app_of(database, Watch()), NOBODY) as client:
-        await sign_in(client, "anna")
+        await sign_in(client, "anna", secret)
         await change_user(database, Watch(), "test", anna.id, change)
         assert (await client.get("/api/v1/me")).status_code == 401
+
+
+async def test_what_is_the_same_as_before_ends_no_session(database: Database) -> None:
+    anna = await hire(database, "anna")
+    same = {"role": "agent", "disabled": False, "name": "Anna", "phone": "", "language": "fr"}
+    app = app_of(database, Watch())
+    async with client_of(app, NOBODY) as client, client_of(app) as admin:
+        signed = await sign_in(client, "anna")
+        for change in (same, same | {"phone": "101"}):
+            answer = await admin.patch(f"/api/v1/users/{anna.id}", json=change)
+            assert answer.status_code == 200
+            assert (await signed.client.get("/api/v1/me")).status_code == 200
+        await admin.patch(f"/api/v1/users/{anna.id}", json={"role": "supervisor"})
+        assert (await signed.client.get("/api/v1/me")).status_code == 401
+    told = [row.data for row in await find_audit(database) if row.action == "user.changed"]
+    assert told == [{"role": "supervisor"}, {"phone": "101"}]
 
 
 async def test_guessing_at_a_login_is_slowed_more_and_more(database: Database) -> None:

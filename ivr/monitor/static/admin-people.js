@@ -94,7 +94,7 @@ function userRow(user, again) {
         type: "password", autocomplete: "new-password", hint: say().newPasswordHint,
       }),
     ], say().save, (given) => {
-      // Only what changes: a new role, the same again too, ends their sessions.
+      // Only what changes: an empty password is none.
       const change = Object.fromEntries([...given].filter(
         ([name, value]) => value !== (name === "password" ? "" : user[name])));
       return patch(change, say().change);
