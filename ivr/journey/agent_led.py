@@ -11,13 +11,14 @@ from typing import Protocol
 
 from ivr.clock import Clock
 from ivr.journey.line import Recorder
+from ivr.journey.progress import progress_of
 from ivr.journey.questions import Questions
 from ivr.journey.sealed_card import FIELDS, SealedCard
 from ivr.keypad.capture import Entry, FieldCapture, Mistake
-from ivr.keypad.field import Field, Progress
+from ivr.keypad.field import Field
 from ivr.keypad.rhythm import Rhythm
 from ivr.ledger.details import EventDetail
-from ivr.vocabulary import Capture, EventType, Step
+from ivr.vocabulary import EventType, Step
 
 _PAUSE = 8.0
 """Seconds between two keys: the agent is heard meanwhile, and digits are read out."""
@@ -102,7 +103,7 @@ class AgentLedCapture:
     def _listen(self, step: Step) -> None:
         # The first time-out never starts, because nobody calls `listen`.
         capture = FieldCapture(
-            self._clock, self._field(step), self._rhythm, self._progress(step)
+            self._clock, self._field(step), self._rhythm, progress_of(self._record, step)
         )
         self._capture = capture
         capture.done.addCallback(self._done, capture, step)
@@ -131,21 +132,6 @@ class AgentLedCapture:
         else:
             field = questions.security_code(self._card.security_code_length)
         return replace(field, timeouts=replace(field.timeouts, between=_PAUSE))
-
-    def _progress(self, step: Step) -> Callable[[Capture, Progress], None]:
-        def report(state: Capture, progress: Progress) -> None:
-            self._record(
-                EventType.ENTRY_PROGRESS,
-                step,
-                EventDetail(
-                    digits=progress.digits,
-                    brand=progress.brand,
-                    luhn=progress.luhn,
-                    capture=state,
-                ),
-            )
-
-        return report
 
     def _key(self, key: str, gap: float) -> None:
         if self._capture is not None:

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 
 from ivr.clock import Clock
 from ivr.journey.line import CallerHungUpError, Line, Recorder, SuspendedError
+from ivr.journey.progress import progress_of
 from ivr.journey.voice import Spoken, Voice
 from ivr.keypad.capture import (
     Choice,
@@ -21,7 +22,7 @@ from ivr.keypad.capture import (
     Mistake,
 )
 from ivr.keypad.digits import Digits
-from ivr.keypad.field import Field, Menu, Progress
+from ivr.keypad.field import Field, Menu
 from ivr.keypad.rhythm import Rhythm
 from ivr.ledger.details import EventDetail
 from ivr.media.clips import Clip
@@ -175,7 +176,9 @@ class Conversation:
         """
         pieces = question
         for attempt in range(1, self._attempts + 1):
-            capture = FieldCapture(self._clock, field, self._rhythm, self._progress(field.step))
+            capture = FieldCapture(
+                self._clock, field, self._rhythm, progress_of(self._record, field.step)
+            )
             heard = await self._ask(field.step, capture, capture.done, pieces)
             if isinstance(heard, Entry):
                 taken = await accept(heard.digits)
@@ -280,21 +283,6 @@ class Conversation:
                     EventDetail(prompt=piece.prompt, prompt_version=piece.version),
                 )
         return [clip for piece in pieces for clip in piece.clips]
-
-    def _progress(self, step: Step) -> Callable[[Capture, Progress], None]:
-        def report(state: Capture, progress: Progress) -> None:
-            self._record(
-                EventType.ENTRY_PROGRESS,
-                step,
-                EventDetail(
-                    digits=progress.digits,
-                    brand=progress.brand,
-                    luhn=progress.luhn,
-                    capture=state,
-                ),
-            )
-
-        return report
 
     def _key(self, key: str, gap: float) -> None:
         if self._gone or self._stopped:
