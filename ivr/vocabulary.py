@@ -191,3 +191,27 @@ class CommandOutcome(StrEnum):
     EXPIRED = "expired"
     """No node has taken it in time."""
     INTERNAL_ERROR = "internal-error"
+
+
+class Refusal(StrEnum):
+    """Why the API refused what an agent's page asked: `code` of the problem."""
+
+    WRONG_FIELDS = "wrong-fields"
+    """`errors` names them."""
+    DEBT_UNKNOWN = "debt-unknown"
+    """And without an amount and a currency none can be made."""
+    OTHER_CURRENCY = "other-currency"
+    PAYMENT_UNDECIDED = "payment-undecided"
+    NOTHING_OWED = "nothing-owed"
+    MORE_THAN_OWED = "more-than-owed"
+    NONE_FREE = "none-free"
+    """No reference, or no code to transfer to."""
+    NO_PHONE = "no-phone"
+    """The agent's phone is not known."""
+    NOT_WAITING = "not-waiting"
+    """A call has come for what was prepared, or it has ended."""
+    NO_TRANSACTION = "no-transaction"
+    """Nor one of somebody else's."""
+    NOT_ALLOWED = "not-allowed"
+    LEDGER_UNAVAILABLE = "ledger-unavailable"
+    INTERNAL_ERROR = "internal-error"

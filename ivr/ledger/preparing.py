@@ -17,6 +17,7 @@ from ivr.ledger.events import new_id, transaction_created, transaction_identifie
 from ivr.ledger.preparations import NODE
 from ivr.ledger.tables import debts, transactions
 from ivr.ledger.tables_agents import preparations
+from ivr.vocabulary import Refusal
 
 CHANNEL: Final = "agent"
 """The channel of a transaction that was prepared."""
@@ -26,11 +27,16 @@ _DRAWS: Final = 50
 
 
 class NotPreparedError(Exception):
-    """This cannot be prepared; `field` is what is not right, the message says why."""
+    """This cannot be prepared; `field` is what is not right, the message says why.
 
-    def __init__(self, field: str, why: str) -> None:
+    `debt` is the one that it would be about, where it is known.
+    """
+
+    def __init__(self, code: Refusal, field: str, why: str, debt: Debt | None = None) -> None:
         super().__init__(why)
+        self.code = code
         self.field = field
+        self.debt = debt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,17 +171,25 @@ async def _debt_for(
     if known is None:
         return await _new_debt(connection, at, new, reference_digits)
     if new.currency not in (None, known.currency):
-        raise NotPreparedError("currency", f"This debt is in {known.currency}.")
+        raise NotPreparedError(
+            Refusal.OTHER_CURRENCY, "currency", f"This debt is in {known.currency}.", known
+        )
     if known.has_open_attempt:
         raise NotPreparedError(
+            Refusal.PAYMENT_UNDECIDED,
             "reference",
             "A payment on this debt is not decided yet; nothing may be charged meanwhile.",
         )
     if known.outstanding == 0:
-        raise NotPreparedError("reference", "Nothing is outstanding on this debt.")
+        raise NotPreparedError(
+            Refusal.NOTHING_OWED, "reference", "Nothing is outstanding on this debt."
+        )
     if new.amount is not None and new.amount > known.outstanding:
         raise NotPreparedError(
-            "amount", f"Only {known.outstanding} minor units are outstanding on this debt."
+            Refusal.MORE_THAN_OWED,
+            "amount",
+            f"Only {known.outstanding} minor units are outstanding on this debt.",
+            known,
         )
     return known
 
@@ -185,7 +199,9 @@ async def _new_debt(
 ) -> Debt:
     if new.amount is None or new.currency is None:
         raise NotPreparedError(
-            "amount", "No debt is known by this reference: give an amount and its currency."
+            Refusal.DEBT_UNKNOWN,
+            "amount",
+            "No debt is known by this reference: give an amount and its currency.",
         )
     reference = new.reference or await _free_reference(connection, reference_digits)
     try:
@@ -197,7 +213,7 @@ async def _new_debt(
             language=new.language,
         )
     except ValueError as error:
-        raise NotPreparedError("reference", f"{error}.") from None
+        raise NotPreparedError(Refusal.WRONG_FIELDS, "reference", f"{error}.") from None
     debt_id = new_id()
     row = {
         "id": debt_id,
@@ -224,7 +240,7 @@ async def _free_reference(connection: AsyncConnection, count: int) -> str:
         taken = exists().where(debts.c.reference == drawn)
         if not await connection.scalar(select(taken)):
             return drawn
-    raise NotPreparedError("reference", "No reference is free: give one.")
+    raise NotPreparedError(Refusal.NONE_FREE, "reference", "No reference is free: give one.")
 
 
 async def _free_code(connection: AsyncConnection, count: int) -> str:
@@ -242,4 +258,6 @@ async def _free_code(connection: AsyncConnection, count: int) -> str:
         )
         if not await connection.scalar(select(taken)):
             return drawn
-    raise NotPreparedError("transfer", "No code is free: make transfer.code_digits larger.")
+    raise NotPreparedError(
+        Refusal.NONE_FREE, "transfer", "No code is free: make transfer.code_digits larger."
+    )

@@ -17,12 +17,13 @@ from ivr.ledger.idempotency import Answer, KeyUsedError, answer_once
 from ivr.ledger.preparing import NewPreparation, NotPreparedError, debt_to_pay
 from ivr.monitor import models_agents
 from ivr.monitor.bodies import KEY, key_used, once, read_json
-from ivr.monitor.commands_api import CommandsApi, answer, not_owed
+from ivr.monitor.commands_api import CommandsApi, answer
 from ivr.monitor.endpoint import Endpoint
 from ivr.monitor.principal import Principal, Scope, principal_of
 from ivr.monitor.problems import ProblemError, WrongParameter
 from ivr.monitor.queries import NoQuery, read_query
-from ivr.vocabulary import CommandType
+from ivr.monitor.transactions_api import not_owed
+from ivr.vocabulary import CommandType, Refusal
 
 
 class CallsApi:
@@ -60,7 +61,12 @@ class CallsApi:
         phone = wanted.phone or who.phone
         if not phone:
             wrong = WrongParameter(parameter="phone", detail="Yours is not known: give one.")
-            raise ProblemError(HTTPStatus.CONFLICT, "No phone to call.", errors=[wrong])
+            raise ProblemError(
+                HTTPStatus.CONFLICT,
+                "No phone to call.",
+                code=Refusal.NO_PHONE,
+                errors=[wrong],
+            )
 
         async def work(connection: AsyncConnection) -> Answer:
             return await self._send(connection, who, wanted, phone)

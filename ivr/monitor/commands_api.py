@@ -19,10 +19,10 @@ from ivr.monitor import models_agents
 from ivr.monitor.bodies import read_json
 from ivr.monitor.endpoint import Endpoint, json_response
 from ivr.monitor.principal import Principal, Scope, principal_of
-from ivr.monitor.problems import ProblemError, WrongParameter
+from ivr.monitor.problems import ProblemError
 from ivr.monitor.queries import NoQuery, read_query
 from ivr.monitor.stream import Waker
-from ivr.monitor.transactions_api import no_transaction
+from ivr.monitor.transactions_api import no_transaction, not_owed
 from ivr.vocabulary import CommandType
 
 PATIENCE = 1.0
@@ -179,9 +179,3 @@ def shown(command: commands.Command) -> models_agents.CommandAnswer:
     # The ids of what it is to make.
     made = {"call_id": command.data["call"], "transaction_id": command.data["transaction"]}
     return told.model_copy(update=made)
-
-
-def not_owed(error: NotPreparedError) -> ProblemError:
-    """Return the refusal of what cannot be paid."""
-    wrong = WrongParameter(parameter=error.field, detail=str(error))
-    return ProblemError(HTTPStatus.CONFLICT, str(error), errors=[wrong])

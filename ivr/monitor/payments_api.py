@@ -30,7 +30,7 @@ from ivr.ledger.payment_sessions import CallEndedError, transaction_of_call
 from ivr.ledger.preparing import NewPreparation, NotPreparedError, debt_of_live
 from ivr.monitor.bodies import LARGEST, once
 from ivr.monitor.callbacks_sender import new_secret
-from ivr.monitor.commands_api import CommandsApi, not_owed
+from ivr.monitor.commands_api import CommandsApi
 from ivr.monitor.endpoint import Endpoint
 from ivr.monitor.models_payments import (
     ChangedPayment,
@@ -41,6 +41,7 @@ from ivr.monitor.models_payments import (
 from ivr.monitor.principal import Principal, Scope, principal_of
 from ivr.monitor.problems import ProblemError, wrong_parameters
 from ivr.monitor.queries import NoQuery, read_query
+from ivr.monitor.transactions_api import not_owed
 from ivr.monitor.webhooks import read_body
 from ivr.vocabulary import CommandOutcome, CommandType
 

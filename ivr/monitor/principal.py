@@ -7,6 +7,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 
 from ivr.monitor.problems import ProblemError
+from ivr.vocabulary import Refusal
 
 
 class Scope(StrEnum):
@@ -60,7 +61,11 @@ class Principal:
     def require(self, scope: Scope) -> None:
         """Raise `ProblemError` (403) without the right."""
         if scope not in self.scopes:
-            raise ProblemError(HTTPStatus.FORBIDDEN, f"This needs the right {scope}.")
+            raise ProblemError(
+                HTTPStatus.FORBIDDEN,
+                f"This needs the right {scope}.",
+                code=Refusal.NOT_ALLOWED,
+            )
 
 
 def principal_of(request: Request) -> Principal:

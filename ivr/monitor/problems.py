@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from ivr.ledger.card_shape import holds_card_number
 from ivr.ledger.database import LedgerUnavailableError
+from ivr.vocabulary import Refusal
 
 _log = structlog.get_logger(__name__)
 
@@ -32,6 +33,13 @@ class Enrolment(BaseModel):
     qr: str = Field(description="The same, to be photographed: an SVG element.")
 
 
+class Owed(BaseModel):
+    """What is outstanding on a debt."""
+
+    amount: int = Field(description="In minor units of `currency` (cents).")
+    currency: str = Field(description="ISO 4217.")
+
+
 class Problem(BaseModel):
     """Why a request was refused (RFC 9457)."""
 
@@ -46,6 +54,7 @@ class Problem(BaseModel):
     )
     errors: list[WrongParameter] | None = Field(None, exclude_if=lambda value: value is None)
     enrolment: Enrolment | None = Field(None, exclude_if=lambda value: value is None)
+    owed: Owed | None = Field(None, exclude_if=lambda value: value is None)
 
 
 class ProblemError(Exception):
@@ -59,6 +68,7 @@ class ProblemError(Exception):
         code: str | None = None,
         errors: Sequence[WrongParameter] = (),
         enrolment: Enrolment | None = None,
+        owed: Owed | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
@@ -66,6 +76,7 @@ class ProblemError(Exception):
         self.detail = detail
         self.code = code
         self.enrolment = enrolment
+        self.owed = owed
         self.errors = errors
         self.headers = headers
 
@@ -83,7 +94,10 @@ def wrong_parameters(error: ValidationError, what: str = "query") -> ProblemErro
     ]
     names = ", ".join(one.parameter for one in found)
     return ProblemError(
-        HTTPStatus.BAD_REQUEST, f"The {what} cannot be used: see {names}.", errors=found
+        HTTPStatus.BAD_REQUEST,
+        f"The {what} cannot be used: see {names}.",
+        code=Refusal.WRONG_FIELDS,
+        errors=found,
     )
 
 
@@ -99,6 +113,7 @@ def problem_response(
     code: str | None = None,
     errors: Sequence[WrongParameter] = (),
     enrolment: Enrolment | None = None,
+    owed: Owed | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a problem document."""
@@ -109,6 +124,7 @@ def problem_response(
         code=code,
         errors=list(errors) or None,
         enrolment=enrolment,
+        owed=owed,
     )
     return Response(problem.model_dump_json(), status, headers, media_type=MEDIA_TYPE)
 
@@ -121,12 +137,19 @@ def _in_their_words(
     code: str | None = None,
     errors: Sequence[WrongParameter] = (),
     enrolment: Enrolment | None = None,
+    owed: Owed | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a problem document, or at the addresses of the Payments resource its errors."""
     if not request.url.path.startswith(_THEIRS):
         return problem_response(
-            status, detail, code=code, errors=errors, enrolment=enrolment, headers=headers
+            status,
+            detail,
+            code=code,
+            errors=errors,
+            enrolment=enrolment,
+            owed=owed,
+            headers=headers,
         )
     number = int(code) if code is not None and code.isdigit() else _CODES.get(status)
     told = {
@@ -157,6 +180,7 @@ async def _refused(request: Request, error: Exception) -> Response:
         code=error.code,
         errors=error.errors,
         enrolment=error.enrolment,
+        owed=error.owed,
         headers=error.headers,
     )
 
@@ -178,6 +202,7 @@ async def _ledger(request: Request, error: Exception) -> Response:
         request,
         HTTPStatus.SERVICE_UNAVAILABLE,
         "The ledger cannot be read or written now; try again in a moment.",
+        code=Refusal.LEDGER_UNAVAILABLE,
         headers={"Retry-After": "5"},
     )
 
@@ -188,6 +213,7 @@ async def _fault(request: Request, error: Exception) -> Response:
         request,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "The monitor failed here; its log says why.",
+        code=Refusal.INTERNAL_ERROR,
     )
 
 

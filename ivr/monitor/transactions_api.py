@@ -20,10 +20,10 @@ from ivr.monitor import answers, models_agents
 from ivr.monitor.bodies import KEY, key_used, once, read_json
 from ivr.monitor.endpoint import Endpoint
 from ivr.monitor.principal import Principal, Scope, principal_of
-from ivr.monitor.problems import ProblemError, WrongParameter
+from ivr.monitor.problems import Owed, ProblemError, WrongParameter
 from ivr.monitor.queries import NoQuery, read_query
 from ivr.settings import Settings
-from ivr.vocabulary import Result
+from ivr.vocabulary import Refusal, Result
 
 HEADER = "X-Solde-Transaction"
 
@@ -114,8 +114,7 @@ class TransactionsApi:
         except KeyUsedError:
             raise key_used() from None
         except NotPreparedError as error:
-            wrong = WrongParameter(parameter=error.field, detail=str(error))
-            raise ProblemError(HTTPStatus.CONFLICT, str(error), errors=[wrong]) from None
+            raise not_owed(error) from None
         headers = {"Idempotent-Replayed": "true"} if answer.repeated else None
         return Response(answer.body, answer.status, headers, media_type="application/json")
 
@@ -160,6 +159,7 @@ class TransactionsApi:
                     HTTPStatus.CONFLICT,
                     "It does not wait for a call: one has come, or it has ended. A live call "
                     "is stopped by the command `cancel`.",
+                    code=Refusal.NOT_WAITING,
                 )
             await add_audit(connection, at, who.actor, "transaction.cancelled", wanted)
         return Response(status_code=HTTPStatus.NO_CONTENT)
@@ -167,4 +167,20 @@ class TransactionsApi:
 
 def no_transaction() -> ProblemError:
     """Return the refusal of an id that is unknown, or of a transaction of somebody else's."""
-    return ProblemError(HTTPStatus.NOT_FOUND, "There is no transaction with this id.")
+    return ProblemError(
+        HTTPStatus.NOT_FOUND,
+        "There is no transaction with this id.",
+        code=Refusal.NO_TRANSACTION,
+    )
+
+
+def not_owed(error: NotPreparedError) -> ProblemError:
+    """Return the refusal of what cannot be paid."""
+    wrong, debt = WrongParameter(parameter=error.field, detail=str(error)), error.debt
+    return ProblemError(
+        HTTPStatus.CONFLICT,
+        str(error),
+        code=error.code,
+        errors=[wrong],
+        owed=None if debt is None else Owed(amount=debt.outstanding, currency=debt.currency),
+    )

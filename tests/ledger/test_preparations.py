@@ -117,22 +117,22 @@ async def test_a_new_reference_is_kept(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "field"),
+    ("wrong", "field", "code"),
     [
-        ({"amount": 12_051}, "amount"),
-        ({"currency": "USD"}, "currency"),
-        ({"reference": "99999999"}, "amount"),
-        ({"reference": "99999999", "amount": 5}, "amount"),
-        ({"reference": "12", "amount": 5, "currency": "EUR"}, "reference"),
+        ({"amount": 12_051}, "amount", "more-than-owed"),
+        ({"currency": "USD"}, "currency", "other-currency"),
+        ({"reference": "99999999"}, "amount", "debt-unknown"),
+        ({"reference": "99999999", "amount": 5}, "amount", "debt-unknown"),
+        ({"reference": "12", "amount": 5, "currency": "EUR"}, "reference", "wrong-fields"),
     ],
 )
 async def test_what_cannot_be_paid_is_refused_and_nothing_written(
-    database: Database, wrong: dict[str, Any], field: str
+    database: Database, wrong: dict[str, Any], field: str, code: str
 ) -> None:
     await Stage(database).owe(12_050)
     with pytest.raises(NotPreparedError) as refused:
         await prepared(database, replace(KNOWN, **wrong))
-    assert refused.value.field == field
+    assert (refused.value.field, refused.value.code) == (field, code)
     assert await rows(database, transactions) == []
     assert len(await rows(database, debts)) == 1
 
@@ -144,11 +144,13 @@ async def test_nothing_is_prepared_where_a_payment_is_open_or_all_is_paid(
     debt = await stage.owe()
     stage.identify("one", debt)
     attempt = await stage.begin("one", debt)
-    with pytest.raises(NotPreparedError, match="not decided yet"):
+    with pytest.raises(NotPreparedError, match="not decided yet") as refused:
         await prepared(database, KNOWN)
+    assert refused.value.code == "payment-undecided"
     await stage.writer.finish_attempt(attempt.key, state=AttemptState.SUCCEEDED)
-    with pytest.raises(NotPreparedError, match="Nothing is outstanding"):
+    with pytest.raises(NotPreparedError, match="Nothing is outstanding") as refused:
         await prepared(database, KNOWN)
+    assert refused.value.code == "nothing-owed"
 
 
 async def test_the_secrets_are_hopeless_to_guess(database: Database) -> None:

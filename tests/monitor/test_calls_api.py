@@ -104,6 +104,13 @@ async def test_a_debt_that_is_paid_is_not_called_about(database: Database) -> No
         answer = await client.post("/api/v1/calls", json=CALL | {"reference": "12345678"})
     assert answer.status_code == 409
     assert answer.json()["errors"][0]["parameter"] == "amount"
+    assert answer.json()["code"] == "debt-unknown"
+
+
+async def test_without_a_phone_nobody_is_called(database: Database) -> None:
+    async with client_of(make_app(database)) as client:
+        answer = await client.post("/api/v1/calls", json=CALL | {"phone": ""})
+    assert (answer.status_code, answer.json()["code"]) == (409, "no-phone")
 
 
 async def test_a_free_amount_makes_a_debt_for_a_call_that_has_none(database: Database) -> None:

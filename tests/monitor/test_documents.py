@@ -15,6 +15,7 @@ from ivr.vocabulary import (
     CommandType,
     EntryError,
     EventType,
+    Refusal,
     Result,
     Step,
 )
@@ -45,6 +46,7 @@ def rows(table: str) -> dict[str, list[str]]:
         ("Entry errors", EntryError),
         ("Results", Result),
         ("Events", EventType),
+        ("Refusals", Refusal),
         ("States of a payment attempt", AttemptState),
     ],
 )

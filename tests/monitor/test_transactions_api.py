@@ -61,12 +61,15 @@ async def test_what_does_not_fit_the_debt_is_a_conflict(database: Database) -> N
         database, {"reference": REFERENCE, "amount": 12_051, "language": "en"}
     )
     assert answer.status_code == 409
-    assert answer.json()["errors"] == [
+    problem = answer.json()
+    assert problem["errors"] == [
         {
             "parameter": "amount",
             "detail": "Only 12050 minor units are outstanding on this debt.",
         }
     ]
+    assert problem["code"] == "more-than-owed"
+    assert problem["owed"] == {"amount": 12_050, "currency": "EUR"}
 
 
 @pytest.mark.parametrize(
@@ -184,7 +187,7 @@ async def test_one_that_waits_is_cancelled(database: Database) -> None:
         ended = (await client.get(f"{ADDRESS}/{made['id']}")).json()
         assert ended["result"] == "cancelled-by-agent"
         again = await client.delete(f"{ADDRESS}/{made['id']}")
-        assert (again.status_code, "cancel" in again.json()["detail"]) == (409, True)
+        assert (again.status_code, again.json()["code"]) == (409, "not-waiting")
     acts = [row.action for row in await find_audit(database)]
     assert acts == ["transaction.cancelled", "transaction.prepared"]
 
