@@ -66,7 +66,7 @@ async def send_command(
 
 
 async def send_within(connection: AsyncConnection, at: datetime, new: NewCommand) -> Command:
-    """Send a command inside the caller's write transaction."""
+    """Send a command inside the caller's write transaction; it may wait for its turn there."""
     call_id, node, outcome = None, None, None
     if new.transaction_id is not None:
         live = (
@@ -93,7 +93,11 @@ async def send_within(connection: AsyncConnection, at: datetime, new: NewCommand
     sent = await connection.execute(insert(commands).returning(commands), [row])
     if connection.dialect.name == "postgresql":
         await connection.execute(_NOTIFY, {"channel": CHANNEL})
-    return _command(sent.mappings().one())
+    command = _command(sent.mappings().one())
+    if outcome is not None:
+        await take_turn(connection)
+        await append(connection, NODE, [_told(command, at)])
+    return command
 
 
 async def find_command(

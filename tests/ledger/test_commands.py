@@ -92,6 +92,9 @@ async def test_a_call_that_has_ended_is_told_at_once(database: Database) -> None
     sent = await send_command(database, now, TAKE_BACK)
     assert sent.outcome is CommandOutcome.CALL_ENDED
     assert await take_commands(database, now, node.node) == []
+    told = (await events_after(database))[-1]
+    assert (told.type, told.transaction_id) == (EventType.COMMAND_ENDED, "paying")
+    assert told.data == {"command": "take-back", "outcome": "call-ended"}
 
 
 async def test_a_command_that_nobody_takes_expires(database: Database) -> None:
