@@ -12,8 +12,9 @@ from collections.abc import MutableMapping
 from typing import Any, Literal, TextIO
 
 import structlog
-from stdnum import luhn
 from structlog.tracebacks import ExceptionDictTransformer
+
+from ivr.ledger.card_shape import RUN, holds_card_number
 
 _REMOVED = "[removed]"
 _CARD_KEYS = frozenset(
@@ -23,7 +24,6 @@ _CARD_KEYS = frozenset(
         "password", "secret", "api_key", "token", "authorization",
     }
 )  # fmt: skip
-_RUN = re.compile(r"\d(?:[ .\-]?\d){12,}")
 _DIGIT = re.compile(r"\d")
 _TRACE = ExceptionDictTransformer(show_locals=False)
 _CHATTY = ("stripe", "httpx", "httpcore", "asyncio", "aiosqlite", "alembic", "uvicorn")
@@ -34,7 +34,7 @@ Event = MutableMapping[str, Any]
 def redact(value: object) -> object:
     """Return `value` with each possible card number in its text replaced, however nested."""
     if isinstance(value, str):
-        return _RUN.sub(_removed_if_card, value)
+        return RUN.sub(_removed_if_card, value)
     if isinstance(value, dict):
         return {
             redact(k): _REMOVED if str(k).lower() in _CARD_KEYS else redact(v)
@@ -52,13 +52,7 @@ def redact(value: object) -> object:
 
 
 def _removed_if_card(match: re.Match[str]) -> str:
-    digits = re.sub(r"\D", "", match.group())
-    # A longer run may hide a card at any offset; every window is looked at.
-    for size in range(13, min(19, len(digits)) + 1):
-        for start in range(len(digits) - size + 1):
-            if luhn.is_valid(digits[start : start + size]):
-                return _REMOVED
-    return match.group()
+    return _REMOVED if holds_card_number(match.group()) else match.group()
 
 
 def _redactor(_logger: object, _method: str, event: Event) -> Event:

@@ -105,3 +105,11 @@ def test_a_card_inside_a_longer_run_is_found(before: str, after: str) -> None:
 def test_what_is_no_card_is_left_alone(day: object) -> None:
     text = f"on {day} at 12:30, 20261234 owed 123.45"
     assert redact(text) == text
+
+
+@pytest.mark.parametrize("sign", ["/", ", ", "--", "\u00b2", "\u00a0", "\u2009"])
+def test_what_the_ledger_takes_for_a_card_no_line_shows(sign: str) -> None:
+    told = str(redact(f"a {sign.join(('4242',) * 4)} b"))
+    assert "4242" not in told
+    assert told.startswith("a ")
+    assert told.endswith(" b")

@@ -2,7 +2,8 @@
 
 import re
 
-_RUN = re.compile(r"[0-9](?:[^0-9A-Za-z]{0,2}[0-9]){12,}")
+RUN = re.compile(r"\d(?:[^\dA-Za-z]{0,2}\d){12,}")
+"""Digits in a row with at most two signs between each, enough for a card number."""
 _DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 SHORTEST, LONGEST = 13, 19
 
@@ -12,8 +13,8 @@ def holds_card_number(text: str) -> bool:
 
     Every stretch of a longer run is looked at, since a card may hide at any offset.
     """
-    for run in _RUN.finditer(text):
-        digits = [int(sign) for sign in run.group() if sign.isdigit()]
+    for run in RUN.finditer(text):
+        digits = [int(sign) for sign in run.group() if sign.isdecimal()]
         for start in range(len(digits) - SHORTEST + 1):
             for end in range(start + SHORTEST, min(start + LONGEST, len(digits)) + 1):
                 if _luhn(digits[start:end]):
