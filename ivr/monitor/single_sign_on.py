@@ -54,6 +54,7 @@ _ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 """Signatures only: "none" and shared secrets are no proof."""
 _TIMEOUT: Final = 10.0
 _LEEWAY: Final = 60
+_LONGEST_SUBJECT: Final = 255
 
 
 class _NotProvedError(Exception):
@@ -203,6 +204,9 @@ class SingleSignOn:
         """Return the user that these claims are of, made or brought up to date."""
         role = self._role(claims)
         subject = str(claims["sub"])
+        # The standard's limit (section 2); PostgreSQL keeps no NUL.
+        if len(subject) > _LONGEST_SUBJECT or "\0" in subject:
+            raise _NotProvedError("the provider's subject cannot be kept")
         user = await find_user(self._database, sso_subject=subject)
         if user is None:
             login = str(claims.get("preferred_username") or claims.get("email") or subject)

@@ -86,6 +86,8 @@ async def test_somebody_comes_in_by_the_provider(database: Database) -> None:
         {"groups": None},
         {"azp": "another"},
         {"preferred_username": "an na"},
+        {"sub": "s" * 256},
+        {"sub": "s\0-1"},
     ],
 )
 async def test_what_is_not_proved_opens_nothing(
