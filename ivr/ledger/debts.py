@@ -118,6 +118,7 @@ async def add_debts(
 ) -> int:
     """Load debts, all or none; one with a known reference is brought up to date.
 
+    Unless an agent made that one for somebody else: what it says is not overwritten.
     Return how many. Raise `DebtsRefusedError`, `LedgerUnavailableError`.
     """
     references = [debt.reference for debt in added]
@@ -127,17 +128,18 @@ async def add_debts(
         database.dialect,
         debts,
         ["reference"],
-        ["debtor", "creditor", "letter_date", "amount", "currency", "language"],
+        ["debtor", "creditor", "letter_date", "amount", "currency", "language", "agent_made"],
     )
-    at = now()
+    loaded = {"created_at": now(), "agent_made": False}
     rows = [{name: getattr(debt, name) for name in _LOADED} for debt in added]
     try:
         async with database.write() as connection:
             for start in range(0, len(added), _CHUNK):
                 await _check_currencies(connection, added[start : start + _CHUNK])
+                await _check_debtors(connection, added[start : start + _CHUNK])
             if rows:
                 await connection.execute(
-                    statement, [{**row, "id": new_id(), "created_at": at} for row in rows]
+                    statement, [{**row, **loaded, "id": new_id()} for row in rows]
                 )
     except RowRefusedError as error:
         raise DebtsRefusedError(f"a debt does not fit the tables: {error}") from None
@@ -159,4 +161,19 @@ async def _check_currencies(connection: AsyncConnection, added: Sequence[NewDebt
         if new[reference] != currency:
             raise DebtsRefusedError(
                 f"debt {reference} has payments in {currency}; its currency cannot change"
+            )
+
+
+async def _check_debtors(connection: AsyncConnection, added: Sequence[NewDebt]) -> None:
+    """Refuse a debt whose reference is that of one made by an agent for another debtor."""
+    new = {debt.reference: debt.debtor for debt in added}
+    query = select(debts.c.reference, debts.c.debtor).where(
+        debts.c.reference.in_(new), debts.c.agent_made
+    )
+    for reference, debtor in await connection.execute(query):
+        # One without a name may be anybody's.
+        if not debtor or new[reference] != debtor:
+            raise DebtsRefusedError(
+                f"debt {reference} was made by an agent, for another debtor or without a name; "
+                "it cannot be overwritten: load this row with another reference"
             )

@@ -223,6 +223,7 @@ async def _new_debt(
         "currency": made.currency,
         "language": made.language,
         "created_at": at,
+        "agent_made": True,
     }
     await connection.execute(insert(debts), [row])
     found = await read_debt(connection, debts.c.id == debt_id)

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -54,6 +55,7 @@ debts = Table(
     Column("currency", String(3), nullable=False),
     Column("language", String(2)),
     Column("created_at", _Utc, nullable=False),
+    Column("agent_made", Boolean, nullable=False, server_default=false()),
     CheckConstraint("amount >= 0", name="amount_not_negative"),
 )
 

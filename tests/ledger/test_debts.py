@@ -1,12 +1,13 @@
 """Debts are loaded all or none, and say what is outstanding."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
 from ivr.ledger.database import Database
 from ivr.ledger.debts import DebtsRefusedError, NewDebt, add_debts, find_debt
+from ivr.ledger.preparing import Codes, NewPreparation, prepare
 from ivr.ledger.tables import debts
 from ivr.vocabulary import AttemptState
 from tests.ledger.stage import REFERENCE, Stage, rows
@@ -86,6 +87,38 @@ async def test_the_currency_of_payments_stays(database: Database) -> None:
     with pytest.raises(DebtsRefusedError, match=REFERENCE):
         await add_debts(database, [other, replace(_DEBT, currency="GBP")])
     assert await find_debt(database, "11112222") is None
+
+
+async def _agent_makes(database: Database, debtor: str) -> None:
+    made = NewPreparation(
+        owner_id="anna", language="fr", reference=REFERENCE, amount=4_200, currency="EUR",
+        debtor=debtor,
+    )  # fmt: skip
+    async with database.write() as connection:
+        await prepare(connection, datetime(2026, 11, 21, tzinfo=UTC), made, Codes())
+
+
+@pytest.mark.parametrize("debtor", ["Anna Autre", ""])
+async def test_what_an_agent_made_for_another_is_not_overwritten(
+    database: Database, debtor: str
+) -> None:
+    await _agent_makes(database, debtor)
+    other = replace(_DEBT, reference="11112222")
+    with pytest.raises(DebtsRefusedError, match=f"{REFERENCE} was made by an agent"):
+        await add_debts(database, [other, _DEBT])
+    (kept,) = await rows(database, debts)
+    assert (kept["debtor"], kept["amount"]) == (debtor, 4_200)
+
+
+async def test_what_an_agent_made_for_the_same_debtor_becomes_the_files(
+    database: Database,
+) -> None:
+    await _agent_makes(database, _DEBT.debtor)
+    await add_debts(database, [_DEBT])
+    # From now on it is a debt as all that were loaded.
+    await add_debts(database, [replace(_DEBT, debtor="Z. Exemple")])
+    (kept,) = await rows(database, debts)
+    assert (kept["debtor"], kept["amount"]) == ("Z. Exemple", 12_050)
 
 
 async def test_a_reference_twice_loads_nothing(database: Database) -> None:
