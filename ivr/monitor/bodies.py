@@ -5,6 +5,7 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Final, TypeVar
 
+from babel.numbers import list_currencies
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 from starlette.requests import Request
@@ -57,6 +58,13 @@ def _printable(text: str) -> str:
     if any(sign < " " or sign > "~" for sign in text):
         raise ValueError("printable ASCII only")
     return text
+
+
+def known_currency(code: str) -> str:
+    """Return `code`. Raise `ValueError` for one that ISO 4217 has never had."""
+    if code.upper() not in list_currencies():
+        raise ValueError("a currency of ISO 4217, as EUR")
+    return code
 
 
 def _number(text: str) -> str:

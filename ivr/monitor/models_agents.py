@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, model_validator
 
 from ivr.ledger.details import LARGEST_AMOUNT
-from ivr.monitor.bodies import Body, Number, Phone, Plain
+from ivr.monitor.bodies import Body, Number, Phone, Plain, known_currency
 from ivr.monitor.models import Transaction
 from ivr.vocabulary import CommandOutcome, CommandType
 
@@ -21,7 +21,9 @@ def _offered(word: str) -> str:
 
 _Reference = Annotated[str, Field(pattern=r"^[0-9]{4,12}$")]
 _Amount = Annotated[int, Field(ge=1, le=LARGEST_AMOUNT)]
-_Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217.")]
+_Currency = Annotated[
+    str, Field(pattern=r"^[A-Z]{3}$", description="ISO 4217."), AfterValidator(known_currency)
+]
 
 
 class NewTransaction(Body):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from ivr.monitor.bodies import Plain, Text
+from ivr.monitor.bodies import Plain, Text, known_currency
 from ivr.monitor.models_callbacks import callback_url
 
 _Url = Annotated[
@@ -16,6 +16,7 @@ _Url = Annotated[
     AfterValidator(callback_url),
     Field(min_length=8, max_length=2000, json_schema_extra={"format": "uri"}),
 ]
+_Currency = Annotated[str, Field(pattern=r"^[A-Za-z]{3}$"), AfterValidator(known_currency)]
 _Key = Annotated[str, Field(pattern=r"^[!-~]([ -~]{0,253}[!-~])?$")]
 
 
@@ -38,9 +39,7 @@ class NewPayment(_Form):
         decimal_places=4,
         description="A charge is needed: cards are not kept as tokens.",
     )
-    Currency: str | None = Field(
-        None, pattern=r"^[A-Za-z]{3}$", description="Default: that of the debt, else USD."
-    )
+    Currency: _Currency | None = Field(None, description="Default: that of the debt, else USD.")
     PaymentMethod: Literal["credit-card"] = "credit-card"
     SecurityCode: Literal["true"] = "true"
     PaymentConnector: Annotated[Plain, Field(max_length=200)] = "Default"

@@ -87,6 +87,7 @@ async def test_made_again_the_same_request_calls_once(database: Database) -> Non
         {"phone": ""},
         {"amount": 100},
         {"currency": "EUR"},
+        {"amount": 100, "currency": "ZZZ"},
         {"reference": "12"},
     ],
 )
@@ -135,6 +136,7 @@ async def test_what_is_to_be_paid_is_told_with_start_capture_only(database: Data
         for body in (
             {"type": "complete", **FREE},
             {"type": "start-capture", "currency": "EUR"},
+            {"type": "start-capture", **FREE, "currency": "ZZZ"},
         ):
             answer = await client.post(COMMANDS, json=body)
             assert answer.status_code == 400

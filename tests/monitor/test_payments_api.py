@@ -173,6 +173,7 @@ async def test_an_answer_that_a_monitor_could_not_give_is_given_by_the_next(
         ({"ChargeAmount": "1.001"}, "ChargeAmount"),
         ({"ChargeAmount": "1.5", "Currency": "JPY"}, "ChargeAmount"),
         ({"Currency": "euro"}, "Currency"),
+        ({"Currency": "ZZZ"}, "Currency"),
         ({"PaymentMethod": "ach-debit"}, "PaymentMethod"),
         ({"SecurityCode": "false"}, "SecurityCode"),
         ({"StatusCallback": "told"}, "StatusCallback"),

@@ -81,6 +81,7 @@ async def test_what_does_not_fit_the_debt_is_a_conflict(database: Database) -> N
         ({"amount": 10**12}, "amount"),
         ({"amount": "4200"}, "amount"),
         ({"currency": "eur"}, "currency"),
+        ({"currency": "ZZZ"}, "currency"),
         ({"language": "de"}, "language"),
         ({"reference": "12345678901234567"}, "reference"),
         ({"offers": []}, "offers"),
