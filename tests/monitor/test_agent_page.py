@@ -302,5 +302,5 @@ async def test_what_is_refused_is_told(database: Database, browser: Browser) -> 
         await seen.page.click("#prepare-button")
         await seen.shows(
             "#form-wrong",
-            "Rien n’a été préparé. Only 500 minor units are outstanding on this debt.",
+            "Rien n’a été préparé. Il ne reste que 5,00 € à payer sur cette dette.",
         )

@@ -1,7 +1,9 @@
 // What can be done with a live call: the buttons that fit it, and the commands they send.
 
-import { get, may, send } from "./api.js";
 import { announce } from "./announce.js";
+import { ended, may, send } from "./api.js";
+import { whyNot } from "./refusals.js";
+import { complain, needSubject, offerCurrencies } from "./subject.js";
 import { words } from "./words.js";
 
 const ACTIONS = [
@@ -14,7 +16,7 @@ const ACTIONS = [
   { command: "capture", field: "security-code", key: "3" },
   { command: "cancel", key: "x" },
 ];
-const LOOK_AGAIN = 500;
+const ENTRY = ACTIONS.find((one) => one.command === "start-capture");
 const SURE_FOR = 6000;
 const COMING = new Set(["agent.wanted", "agent.ringing"]);
 const ASKING = new Set(["agent.unavailable", "agent.left"]);
@@ -52,8 +54,9 @@ export function newActions(strip) {
     button.addEventListener("click", () => press(strip, button, action));
     group.append(button);
   }
+  newSubject(strip);
   strip.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.closest("form")) return;
     const action = ACTIONS.find((one) => one.key === event.key.toLowerCase());
     const button = action && group.querySelector(`[data-action="${nameOf(action)}"]`);
     if (!button || button.hidden || button.ariaDisabled === "true") return;
@@ -71,7 +74,9 @@ export function drawActions(strip, call) {
   const fits = may("transactions:write") ? fitting(call) : [];
   const busy = underWay.get(call.id);
   // What is hidden loses the focus at once.
-  const focused = group.contains(document.activeElement) ? document.activeElement : null;
+  const form = strip.querySelector(".subject");
+  const focused = [group, form].some((one) => one.contains(document.activeElement))
+    ? document.activeElement : null;
   for (const action of ACTIONS) {
     const button = group.querySelector(`[data-action="${nameOf(action)}"]`);
     button.hidden = !fits.includes(action.command) && busy !== nameOf(action);
@@ -81,22 +86,46 @@ export function drawActions(strip, call) {
     if (button.firstChild.textContent !== text) button.firstChild.textContent = text;
   }
   group.hidden = [...group.children].every((button) => button.hidden);
+  if (!fits.includes(ENTRY.command) || call.due !== null) form.hidden = true;
+  for (const word of form.querySelectorAll("[data-word]")) {
+    word.textContent = words()[word.dataset.word];
+  }
   const told = strip.querySelector(".told");
-  const line = toldLine(call);
-  if (told.textContent !== line) told.textContent = line;
-  // A button that goes away hands the focus to its neighbour.
-  if (focused?.hidden) (firstAction(strip) ?? strip).focus();
+  const line = document.createElement("span");
+  line.append(...toldLine(call));
+  if (told.textContent !== line.textContent) told.replaceChildren(...line.childNodes);
+  // What goes away hands the focus to its neighbour.
+  if (focused?.closest("[hidden]")) (firstAction(strip) ?? strip).focus();
+}
+
+/** What is to be paid, for a call that is about nothing yet. */
+function newSubject(strip) {
+  const form = strip.querySelector(".subject");
+  offerCurrencies(form);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const subject = underWay.has(strip.solde.id) ? null : needSubject(form);
+    if (subject !== null) act(strip, ENTRY, subject);
+  });
+  form.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    form.hidden = true;
+    strip.querySelector(`[data-action="${ENTRY.command}"]`).focus();
+  });
 }
 
 export const firstAction = (strip) => strip.querySelector(".actions button:not([hidden])");
 
+/** Return texts and elements. */
 function toldLine(call) {
   const name = underWay.get(call.id);
-  if (name !== undefined) return words().outcome(nameInWords(name), words().underWay);
-  if (call.told === null) return "";
-  const { command, field, outcome } = call.told;
+  if (name !== undefined) return [words().outcome(nameInWords(name), words().underWay)];
+  if (call.told === null) return [];
+  const { command, field, outcome, problem } = call.told;
+  const about = nameInWords(nameOf({ command, field }));
+  if (problem) return [words().outcome(about, ""), whyNot(problem)];
   const what = outcome === null ? words().notSent : words().outcomes[outcome] ?? outcome;
-  return words().outcome(nameInWords(nameOf({ command, field })), what);
+  return [words().outcome(about, what)];
 }
 
 function nameInWords(name) {
@@ -104,23 +133,43 @@ function nameInWords(name) {
   return labelOf({ command, field });
 }
 
-async function press(strip, button, action) {
+function press(strip, button, action) {
   const call = strip.solde;
   if (underWay.has(call.id)) return;
   if (action.command === "cancel" && !button.dataset.sure) {
     askAgain(strip, button);
     return;
   }
+  if (action === ENTRY && call.due === null) {
+    const form = strip.querySelector(".subject");
+    form.hidden = false;
+    form.elements.reference.focus();
+    return;
+  }
   delete button.dataset.sure;
+  act(strip, action);
+}
+
+/** Send a command, with what is to be paid where that is asked, and tell what came of it. */
+async function act(strip, action, subject = {}) {
+  const call = strip.solde;
   underWay.set(call.id, nameOf(action));
   drawActions(strip, call);
-  const outcome = await command(call.transactionId, action);
+  const { outcome, problem } = await command(call.transactionId, action, subject);
   underWay.delete(call.id);
   // The strip may have been drawn anew meanwhile.
   const now = document.querySelector(`[data-call="${CSS.escape(call.id)}"]`) ?? strip;
-  now.solde.told = { ...action, outcome };
+  const form = now.querySelector(".subject");
+  if (problem && !form.hidden) {
+    // Said where it can be put right.
+    complain(form, null, whyNot(problem));
+    now.solde.told = null;
+  } else {
+    now.solde.told = { ...action, outcome, problem };
+    if (outcome !== null) form.hidden = true;
+  }
   drawActions(now, now.solde);
-  announce(toldLine(now.solde));
+  announce(...toldLine(now.solde));
 }
 
 /** What cannot be undone is pressed twice. */
@@ -136,20 +185,14 @@ function askAgain(strip, button) {
   button.addEventListener("blur", forget, { once: true });
 }
 
-/** Send a command; return its outcome, or null when it could not be sent. */
-async function command(transactionId, { command: type, field }) {
+/** Send a command; return { outcome, problem }, no outcome when it could not be sent. */
+async function command(transactionId, { command: type, field }, subject) {
   try {
     const path = `api/v1/transactions/${encodeURIComponent(transactionId)}/commands`;
-    const { ok, told } = await send("POST", path, field ? { type, field } : { type });
-    if (!ok) return null;
-    let standing = told;
-    while (standing.outcome === null) {
-      await new Promise((resolve) => { setTimeout(resolve, LOOK_AGAIN); });
-      standing = await get(`api/v1/commands/${standing.id}`);
-    }
-    return standing.outcome;
+    const { ok, told } = await send("POST", path, { type, field, ...subject });
+    return ok ? { outcome: await ended(told) } : { outcome: null, problem: told };
   } catch (error) {
     console.warn(error);
-    return null;
+    return { outcome: null };
   }
 }

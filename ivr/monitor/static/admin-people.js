@@ -2,8 +2,9 @@
 
 import { say } from "./admin-words.js";
 import { announce } from "./announce.js";
-import { get, myself, send, whyNot } from "./api.js";
+import { get, myself, send } from "./api.js";
 import { boxes, button, copy, field, form, make, sureButton } from "./dom.js";
+import { whyNot } from "./refusals.js";
 import { locale, words } from "./words.js";
 
 export const moment = (at) => new Date(at).toLocaleString(locale(), {
@@ -27,13 +28,14 @@ export function shownOnce(secret) {
 
 export const CHANGED = "solde:changed";
 
-/** Send a change; return why it was refused, or "" after drawing anew. */
+/** Send a change; return why it was refused, text or element, or "" after drawing anew. */
 export async function changing(method, path, body, what, after) {
   try {
     const { ok, told } = await send(method, path, body);
     if (!ok) {
-      announce(say().refused(whyNot(told)));
-      return say().refused(whyNot(told));
+      const why = make("span", {}, `${say().refused} `, whyNot(told));
+      announce(why);
+      return why;
     }
     await after(told);
     document.dispatchEvent(new Event(CHANGED));
@@ -41,7 +43,7 @@ export async function changing(method, path, body, what, after) {
     return "";
   } catch (error) {
     console.warn(error);
-    return say().refused(words().notSent);
+    return `${say().refused} ${words().notSent}`;
   }
 }
 

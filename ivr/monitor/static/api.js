@@ -1,6 +1,7 @@
 // Asking the monitor: who asks, what they may do, and the header that changes need.
 
 const ENDED = "solde.ended";
+const LOOK_AGAIN = 500;
 let me = null;
 
 export const myself = () => me;
@@ -65,6 +66,21 @@ export async function signOut() {
   location.replace("./");
 }
 
-/** What a problem says, as far as its fields can be named. */
-export const whyNot = (told) =>
-  (told?.errors ?? []).map((one) => one.detail).join(" ") || told?.detail || "";
+/** A key that makes a request, sent again, the same request. */
+export const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))]
+  .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
+/** Wait until a command has ended; return its outcome. */
+export async function ended(command) {
+  let standing = command;
+  while (standing.outcome === null) {
+    await new Promise((resolve) => { setTimeout(resolve, LOOK_AGAIN); });
+    try {
+      standing = await get(`api/v1/commands/${command.id}`);
+    } catch (error) {
+      // It was sent: without a connection, how it went is only not known yet.
+      if (!(error instanceof TypeError)) throw error;
+    }
+  }
+  return standing.outcome;
+}

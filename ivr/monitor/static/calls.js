@@ -22,10 +22,14 @@ function blank(id, at) {
   };
 }
 
+/** Where we call, the agent is the caller. */
+const debtorsNumber = ({ direction, caller, called }) =>
+  (direction === "outbound" ? called : caller);
+
 /** Return the state of a call as `GET /api/v1/calls` tells it. */
 export function fromSnapshot(told) {
   const call = blank(told.id, told.started_at);
-  call.caller = told.caller;
+  call.caller = debtorsNumber(told);
   call.endedAt = told.ended_at;
   for (const event of told.latest) apply(call, event);
   const transaction = told.transactions.at(-1);
@@ -67,7 +71,7 @@ function atDesk(call, event) {
 
 const CHANGES = {
   "call.started": (call, event) => {
-    call.caller = event.data.caller ?? call.caller;
+    call.caller = debtorsNumber(event.data) ?? call.caller;
     call.startedAt = event.at;
   },
   "call.ended": (call, event) => { call.endedAt = event.at; },

@@ -68,7 +68,7 @@ export const boxes = (title, name, choices) => make("fieldset", {}, make("legend
   ...choices.map(([value, text]) => make(
     "label", {}, make("input", { type: "checkbox", name, value }), ` ${text}`)));
 
-/** A form; `work` gets its FormData and returns why it could not be done, or "". */
+/** A form; `work` gets its FormData and returns why it could not be done, text or element, or "". */
 export function form(fieldsOf, submit, work) {
   const wrong = make("p", { className: "wrong", role: "alert" });
   const send = make("button", { className: "main", type: "submit" }, submit);
@@ -80,7 +80,7 @@ export function form(fieldsOf, submit, work) {
     send.ariaDisabled = "true";
     try {
       wrong.textContent = "";
-      wrong.textContent = await work(new FormData(made));
+      wrong.replaceChildren(await work(new FormData(made)));
     } finally {
       send.ariaDisabled = "false";
     }

@@ -8,6 +8,7 @@ import {
   began, callerName, deskLine, drawElapsed, drawRow, drawStrip, errorLine, finished, newRow,
   newStrip, stepName,
 } from "./draw.js";
+import { focusCalling, hasCome, openCalling, translateCalling } from "./calling.js";
 import { count, countSoon, drawFigures, isCounted } from "./figures.js";
 import {
   debtorOf, focusForm, hasCall, hasEnded, lookAtPrepared, openForm, tick, translateForm,
@@ -18,10 +19,13 @@ import { choose, currentLanguage, prefer, words } from "./words.js";
 const ENDED_KEPT = 30;
 const AGAIN_AFTER = 2000;
 /** An agent meets a call by one of these: what came before was not theirs to see. */
-const MEETING = new Set(["transaction.transferred", "agent.wanted", "agent.ringing"]);
+const MEETING = new Set([
+  "transaction.transferred", "agent.wanted", "agent.ringing", "agent.connected",
+]);
 /** These change what a transaction's row says and events do not. */
 const TOLD_BY_ROW = new Set([
   "transaction.transferred", "transaction.identified", "transaction.ended", "agent.ringing",
+  "agent.connected",
 ]);
 
 const calls = new Map(); // call id to { state, node }
@@ -82,6 +86,7 @@ async function enter() {
   at("administration").hidden = !may("users:write");
   at("shortcuts").hidden = !may("transactions:write");
   openForm();
+  openCalling((callId) => calls.get(callId)?.state.endedAt === null);
   translate();
 }
 
@@ -199,6 +204,7 @@ function show(state) {
   const call = { state, node: null };
   calls.set(state.id, call);
   place(call);
+  hasCome(state.id);
   return call;
 }
 
@@ -258,6 +264,7 @@ function translate() {
   drawLetters();
   for (const call of calls.values()) draw(call);
   translateForm();
+  translateCalling();
   drawFigures();
   drawTrunks();
   drawTitle();
@@ -299,6 +306,7 @@ document.addEventListener("keydown", (event) => {
   if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
   // By place on the keyboard: with Alt, some systems make other letters of these.
   if (event.code === "KeyN" && may("transactions:write")) focusForm();
+  else if (event.code === "KeyC" && may("transactions:write")) focusCalling();
   else if (event.code === "KeyL") focusNextCall();
   else return;
   event.preventDefault();

@@ -1,9 +1,11 @@
 // Preparing payments, and what has been prepared and waits for its call.
 
 import { announce } from "./announce.js";
-import { get, isMine, may, myself, send, whyNot } from "./api.js";
+import { get, isMine, may, myself, newKey, send } from "./api.js";
 import { copy } from "./dom.js";
-import { currentLanguage, minorUnits, money, words } from "./words.js";
+import { whyNot } from "./refusals.js";
+import { complain, needSubject, offerCurrencies } from "./subject.js";
+import { currentLanguage, money, words } from "./words.js";
 
 const KEPT = "solde.prepared"; // in this tab only
 /** What this version charges; the words for what may follow are there. */
@@ -31,6 +33,7 @@ export const debtorOf = (transactionId) => debtors.get(transactionId) ?? "";
 
 export function openForm() {
   at("prepare").hidden = !may("transactions:write");
+  offerCurrencies(at("form"));
   at("language").value = currentLanguage();
   at("form").addEventListener("submit", (event) => {
     event.preventDefault();
@@ -57,42 +60,21 @@ export function translateForm() {
   drawList();
 }
 
-function wrong(field, text) {
-  for (const name of ["reference", "amount"]) {
-    at(name).setAttribute("aria-invalid", String(name === field));
-  }
-  at("form-wrong").textContent = text;
-  if (field) at(field).focus();
-}
-
 /** Return what the form says, or null after saying what is wrong. */
-function read() {
-  const form = new FormData(at("form"));
-  const said = (name) => form.get(name).trim();
-  const wish = {
+function read(form) {
+  const subject = needSubject(form);
+  const said = (name) => form.elements[name].value.trim();
+  return subject && {
     language: said("language"), afterwards: said("afterwards"), mode: said("mode"),
-    offers: OFFERED, debtor: said("debtor"), agent_phone: said("agent_phone"),
+    offers: OFFERED, debtor: said("debtor"), agent_phone: said("agent_phone"), ...subject,
   };
-  if (said("reference")) {
-    if (!/^\d{4,12}$/u.test(said("reference"))) return wrong("reference", words().badReference);
-    wish.reference = said("reference");
-  }
-  if (said("amount")) {
-    wish.currency = said("currency");
-    wish.amount = minorUnits(said("amount"), wish.currency);
-    if (!wish.amount) return wrong("amount", words().badAmount);
-  }
-  if (!wish.reference && !wish.amount) return wrong("reference", words().needAmount);
-  wrong(null, "");
-  return wish;
 }
 
-const newKey = () => [...crypto.getRandomValues(new Uint8Array(16))]
-  .map((byte) => byte.toString(16).padStart(2, "0")).join("");
 let sending = null; // { key, body } of what was sent and not answered
 
 async function prepare() {
-  const wish = read();
+  const form = at("form");
+  const wish = read(form);
   if (!wish || at("prepare-button").ariaDisabled === "true") return;
   const body = JSON.stringify(wish);
   // The same wish again, its answer lost, is still one preparation.
@@ -103,7 +85,7 @@ async function prepare() {
       "POST", "api/v1/transactions", wish, { "Idempotency-Key": sending.key });
     sending = null;
     if (!ok) {
-      wrong(null, words().notPrepared(whyNot(told)));
+      complain(form, null, `${words().notPrepared} `, whyNot(told));
       return;
     }
     const lives = new Date(told.transfer.expires_at) - new Date(told.created_at);
@@ -118,7 +100,7 @@ async function prepare() {
     announce(words().prepared(told.transfer.number));
   } catch (error) {
     console.warn(error);
-    wrong(null, words().notPrepared(words().notSent));
+    complain(form, null, `${words().notPrepared} ${words().notSent}`);
   } finally {
     at("prepare-button").ariaDisabled = "false";
   }
