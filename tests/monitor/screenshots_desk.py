@@ -9,7 +9,7 @@ from ivr.ledger import callbacks
 from ivr.ledger.audit import audit
 from ivr.ledger.database import Database
 from ivr.ledger.people import User, change_user
-from ivr.vocabulary import EntryError, EventType, Step
+from ivr.vocabulary import EntryError, EventType, Result, Step
 from tests.monitor.browser import Visit
 from tests.monitor.desk import Transferred, at_desk, obeying, obeys, prepares, transfer
 from tests.monitor.people import enrol, hire
@@ -41,6 +41,7 @@ async def take_desk(database: Database, browser: Browser, base: str, folder: Pat
         await seen.page.click("#prepare > summary")
         await shoot(seen, folder, "agent-prepare")
         await seen.page.click("#prepare > summary")
+        await take_calling(database, seen, folder, agent)
         call = await transfer(database, number, "martin")
         await mistypes(database, call)
         await asks_for_an_agent(database, agent)
@@ -60,6 +61,22 @@ async def take_desk(database: Database, browser: Browser, base: str, folder: Pat
             await record(database, *call.keying(CARD, 9, brand="visa").take())
             await seen.shows(".dots", "●●●● ●●●● ●")
             await shoot(seen, folder, "agent-phone")
+
+
+async def take_calling(database: Database, seen: Visit, folder: Path, agent: User) -> None:
+    """Take the form that calls, beside a call that is about nothing yet; let that one end."""
+    caller = Teller("lost", NOON - timedelta(seconds=70)).call_begins("+33140009914").begins()
+    caller.enters(Step.REFERENCE).enters(Step.AGENT)
+    caller.says(EventType.AGENT_RINGING, Step.AGENT, agent=agent.id)
+    caller.says(EventType.AGENT_CONNECTED, Step.AGENT, agent=agent.id)
+    await record(database, *caller.take())
+    await seen.page.click("[data-action=start-capture]")
+    await seen.page.click("#calling > summary")
+    await seen.page.fill("#call-number", "+33 1 40 00 00 01")
+    await shoot(seen, folder, "agent-calling")
+    await seen.page.click("#calling > summary")
+    await record(database, *caller.ends(Result.CALLER_HUNG_UP, Step.AGENT).hangs_up().take())
+    await seen.page.wait_for_selector(".strip", state="detached")
 
 
 async def mistypes(database: Database, call: Transferred) -> None:
