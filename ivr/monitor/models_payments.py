@@ -12,7 +12,7 @@ from ivr.monitor.bodies import Plain, Text, known_currency
 from ivr.monitor.models_callbacks import callback_url
 
 _Url = Annotated[
-    Text,
+    Plain,
     AfterValidator(callback_url),
     Field(min_length=8, max_length=2000, json_schema_extra={"format": "uri"}),
 ]

@@ -66,7 +66,10 @@ _Form = TypeVar("_Form", bound=BaseModel)
 
 
 class PaymentsApi:
-    """Create, capture, complete, cancel."""
+    """Create, capture, complete, cancel.
+
+    Each names a `StatusCallback`: that needs the right to callbacks, too.
+    """
 
     def __init__(
         self, database: Database, now: Callable[[], datetime], commands: CommandsApi
@@ -112,6 +115,7 @@ class PaymentsApi:
         read_query(NoQuery, request)
         wanted = await _read_form(NewPayment, request)
         who, account = principal_of(request), request.path_params["AccountSid"]
+        who.require(Scope.INTEGRATE)
         call_id = request.path_params["CallSid"]
         if holds_card_number(account) and not _ACCOUNT.fullmatch(account):
             raise ProblemError(HTTPStatus.BAD_REQUEST, "AccountSid is no name of an account.")
@@ -157,6 +161,7 @@ class PaymentsApi:
         read_query(NoQuery, request)
         wanted = await _read_form(ChangedPayment, request)
         who, call_id = principal_of(request), request.path_params["CallSid"]
+        who.require(Scope.INTEGRATE)
         found = await callbacks.find_endpoints(self._database, request.path_params["Sid"])
         session = found[0] if found else None
         if session is None or not _is_of(session, request) or session.transaction_id is None:

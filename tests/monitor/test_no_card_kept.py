@@ -102,6 +102,7 @@ async def test_a_key_is_kept_as_a_hash(database: Database, ledger_url: str) -> N
     [
         (CALL, {"PaymentConnector": CARD}),
         (CALL, {"PaymentConnector": f"Default {SPACED}"}),
+        (CALL, {"StatusCallback": f"https://crm.test/{CARD}"}),
         # The precision of a calculation would hide what stands far behind the point.
         (CALL, {"ChargeAmount": "1." + "0" * 30 + CARD}),
         (CALL, {CARD: "1"}),

@@ -7,13 +7,15 @@ import pytest
 
 from ivr.ledger.api_tokens import add_token
 from ivr.ledger.audit import find_audit
+from ivr.ledger.callbacks import find_endpoints
 from ivr.ledger.commands import NewCommand, send_command
 from ivr.ledger.database import Database
 from ivr.ledger.tables import transactions
+from ivr.monitor.principal import Scope
 from ivr.vocabulary import CommandType
 from tests.ledger.stage import rows
 from tests.monitor.clients import client_of, make_app
-from tests.monitor.people import hire, proof, quick_hashes
+from tests.monitor.people import hire, own, proof, quick_hashes
 from tests.monitor.story import NOON, Teller, record
 
 __all__ = ["quick_hashes"]
@@ -112,7 +114,24 @@ async def test_an_agent_tells_nobody_else_what_happens(
 
 async def test_a_payment_is_only_begun_in_ones_own_call(database: Database) -> None:
     await record(database, *Teller("live").call_begins().begins().take())
-    anna = await signed_in(database, "anna")
+    scopes = [Scope.WRITE, Scope.INTEGRATE]
+    _, token = await add_token(database, lambda: NOON, "test", name="crm", scopes=scopes)
     address = "/2010-04-01/Accounts/AC1/Calls/call-live/Payments.json"
-    answer = await anna.post(address, data=FORM)
+    async with client_of(make_app(database), {"Authorization": f"Bearer {token}"}) as crm:
+        answer = await crm.post(address, data=FORM)
     assert (answer.status_code, answer.json()["code"]) == (404, 20404)
+
+
+async def test_nor_has_an_agent_the_server_post_anywhere(database: Database) -> None:
+    await record(database, *Teller("live").call_begins().begins().take())
+    anna = await signed_in(database, "anna")
+    await own(database, "tx-live", (await anna.get("/api/v1/me")).json()["user"]["id"])
+    address = "/2010-04-01/Accounts/AC1/Calls/call-live/Payments"
+    change = {name: FORM[name] for name in ("IdempotencyKey", "StatusCallback")}
+    for path, form in (
+        (f"{address}.json", FORM),
+        (f"{address}/PK{'a' * 32}.json", change | {"Status": "cancel"}),
+    ):
+        answer = await anna.post(path, data=form)
+        assert (answer.status_code, answer.json()["code"]) == (403, 20006)
+    assert await find_endpoints(database) == ()
