@@ -39,7 +39,7 @@ class Endpoint:
     query: type[BaseModel] = NoQuery
     headers: tuple[Header, ...] = ()
     problems: tuple[int, ...] = field(default=())
-    """Beside 400 and 503, and 401 and 403 unless it is public."""
+    """Beside 400 and 503, and 401, 403 and 429 unless it is public."""
     public: bool = False
     scope: Scope | None = Scope.READ_ALL
     """The right that it needs; None: any that gets in. What is not filtered by owner

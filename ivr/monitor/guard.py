@@ -27,6 +27,7 @@ from ivr.monitor.authentication import COOKIE, SESSION_COOKIE, Keys, refusal
 from ivr.monitor.endpoint import Handler
 from ivr.monitor.principal import RIGHTS, Principal, Role, Scope
 from ivr.monitor.problems import ProblemError
+from ivr.monitor.slowing import TokenTries
 
 CSRF_HEADER: Final = "X-CSRF-Token"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -49,6 +50,7 @@ class Guard:
     def __init__(
         self, database: Database, keys: Keys, now: Callable[[], datetime], idle: timedelta
     ) -> None:
+        self.tries = TokenTries(now)
         self._database = database
         self._keys = keys
         self._now = now
@@ -74,11 +76,14 @@ class Guard:
         return guarded
 
     async def find(self, request: Request, *, use: bool = False) -> Asker:
-        """Return who asks; `use` writes down that they did. Raise `ProblemError` (401)."""
+        """Return who asks; `use` writes down that they did. Raise `ProblemError` (401, 429)."""
         scheme, _, rest = request.headers.get("authorization", "").partition(" ")
         if rest:
+            if use:
+                self.tries.check(request)
             asker = await self._by_token(_token_in(scheme.lower(), rest.strip()), use=use)
             if asker is None:
+                self.tries.failed(request)
                 raise refusal(
                     'error="invalid_token"', "The token is not one of this monitor's."
                 )

@@ -118,7 +118,7 @@ def _responses(endpoint: Endpoint) -> dict[str, Any]:
     for status in endpoint.also:
         described = answers[str(endpoint.status)] | {"description": HTTPStatus(status).phrase}
         answers[str(status)] = described
-    statuses = {400, 503, *endpoint.problems, *(() if endpoint.public else (401, 403))}
+    statuses = {400, 503, *endpoint.problems, *(() if endpoint.public else (401, 403, 429))}
     for status in sorted(statuses):
         model = endpoint.refusal or problems.Problem
         media_type = "application/json" if endpoint.refusal else problems.MEDIA_TYPE

@@ -62,7 +62,9 @@ class Page:
 
     def _let_in(self, request: Request, token: str) -> Response:
         """Send the browser on to an address that does not show the token."""
+        self._guard.tries.check(request)
         if not self._keys.knows(token):
+            self._guard.tries.failed(request)
             return self._form()
         answer = RedirectResponse("/", HTTPStatus.SEE_OTHER)
         remember(answer, token, secure=request.url.scheme == "https")

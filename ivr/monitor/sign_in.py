@@ -23,15 +23,17 @@ from ivr.monitor.credentials import Passwords, enrolment, new_totp_secret, step_
 from ivr.monitor.endpoint import Endpoint, json_response
 from ivr.monitor.guard import Asker, require_same_origin
 from ivr.monitor.principal import Role
-from ivr.monitor.problems import ProblemError
 from ivr.monitor.queries import NoQuery, read_query
-from ivr.monitor.slowing import Slowing, network_of
+from ivr.monitor.slowing import (
+    FREE_OF_SOURCE,
+    LONGEST_OF_SOURCE,
+    Slowing,
+    slowed,
+    source_of,
+)
 
 _FREE: Final = 5
-FREE_OF_SOURCE: Final = 20
 _LONGEST: Final = timedelta(minutes=5)
-LONGEST_OF_SOURCE: Final = timedelta(minutes=1)
-"""Less: an office has many people behind one address."""
 
 
 class SignIn:
@@ -190,21 +192,6 @@ async def begin_session(
         samesite="lax",
         secure=request.url.scheme == "https",
     )
-
-
-def slowed(wait: int) -> ProblemError:
-    """Return the refusal of a try that comes too soon, by so many seconds."""
-    return ProblemError(
-        HTTPStatus.TOO_MANY_REQUESTS,
-        f"Too many tries: wait {wait} seconds.",
-        code="slowed",
-        headers={"Retry-After": str(wait)},
-    )
-
-
-def source_of(request: Request) -> str:
-    """Return where a request comes from."""
-    return network_of(request.client.host) if request.client is not None else "unknown"
 
 
 def _asker(request: Request) -> Asker:

@@ -35,14 +35,14 @@ from ivr.ledger.people import (
 )
 from ivr.monitor.principal import Role
 from ivr.monitor.problems import ProblemError
-from ivr.monitor.sign_in import (
+from ivr.monitor.sign_in import begin_session
+from ivr.monitor.slowing import (
     FREE_OF_SOURCE,
     LONGEST_OF_SOURCE,
-    begin_session,
+    Slowing,
     slowed,
     source_of,
 )
-from ivr.monitor.slowing import Slowing
 from ivr.settings_people import SingleSignOnSettings
 
 _log = structlog.get_logger(__name__)

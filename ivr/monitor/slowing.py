@@ -4,9 +4,17 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 
+from starlette.requests import Request
+
+from ivr.monitor.problems import ProblemError
+
+FREE_OF_SOURCE: Final = 20
+LONGEST_OF_SOURCE: Final = timedelta(minutes=1)
+"""Less than for a login: an office has many people behind one address."""
 _FORGOTTEN: Final = timedelta(minutes=15)
 _MOST: Final = 10_000
 
@@ -27,17 +35,27 @@ class Slowing:
         self._longest = longest
         self._tries: OrderedDict[str, _Tries] = OrderedDict()
 
+    def wait(self, key: str) -> int:
+        """Return the seconds for which a try would come too soon; it counts none."""
+        at, before = self._now(), self._tries.get(key)
+        if before is None or before.free_at <= before.last:
+            return 0
+        # A clock that was set back must not lock anybody out for so long.
+        if at < before.free_at <= at + self._longest:
+            return int((before.free_at - at).total_seconds()) + 1
+        return 0
+
     def enter(self, key: str) -> int:
         """Count a try as failed; return the seconds to wait instead, when it comes too soon.
 
         It counts before it is known how it ends, so that tries at once are no way around.
         """
+        left = self.wait(key)
+        if left:
+            self._tries.move_to_end(key)
+            return left
         at = self._now()
         before = self._tries.pop(key, None)
-        # A clock that was set back must not lock anybody out for so long.
-        if before is not None and at < before.free_at <= at + self._longest:
-            self._tries[key] = before
-            return int((before.free_at - at).total_seconds()) + 1
         known = before is not None and at - before.last < _FORGOTTEN + self._longest
         failures = (before.failures if before is not None and known else 0) + 1
         over = failures - self._free
@@ -74,3 +92,38 @@ def network_of(host: str) -> str:
     if isinstance(address, IPv6Address):
         return str(ip_network((address, 64), strict=False))
     return str(address)
+
+
+def source_of(request: Request) -> str:
+    """Return where a request comes from."""
+    return network_of(request.client.host) if request.client is not None else "unknown"
+
+
+def slowed(wait: int) -> ProblemError:
+    """Return the refusal of a try that comes too soon, by so many seconds."""
+    return ProblemError(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        f"Too many tries: wait {wait} seconds.",
+        code="slowed",
+        headers={"Retry-After": str(wait)},
+    )
+
+
+class TokenTries:
+    """Slows those who guess tokens, by where they come from.
+
+    Only what has failed counts: programs ask much, and at once.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._sources = Slowing(now, free=FREE_OF_SOURCE, longest=LONGEST_OF_SOURCE)
+
+    def check(self, request: Request) -> None:
+        """Raise `ProblemError` (429) where a token comes too soon, be it right or wrong."""
+        wait = self._sources.wait(source_of(request))
+        if wait:
+            raise slowed(wait)
+
+    def failed(self, request: Request) -> None:
+        """Count a wrong token."""
+        self._sources.enter(source_of(request))
