@@ -33,6 +33,7 @@ from ivr.settings_table import Table
 
 _PREFIX = "SOLDE_"
 _FILE = "_FILE"
+_SHORTEST_TOKEN = 16
 _NOT_SETTINGS = frozenset({"SOLDE_CONFIG"})
 
 
@@ -169,6 +170,14 @@ class MonitorSettings(Table):
     port: int = Field(8080, ge=0, le=65535)
     tokens: tuple[SecretStr, ...] = ()
     proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    streams_per_person: int = Field(20, ge=1)
+
+    @field_validator("tokens")
+    @classmethod
+    def _long(cls, tokens: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if any(len(one.get_secret_value().strip()) < _SHORTEST_TOKEN for one in tokens):
+            raise ValueError(f"a token has {_SHORTEST_TOKEN} characters at least")
+        return tokens
 
 
 class CallbackSettings(Table):

@@ -113,6 +113,7 @@ def test_a_secret_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
             "two trunks of one name",
         ),
         ('[sip.protection]\nunknown = "drop"\n', "nobody is known"),
+        ('[monitor]\ntokens = ["a-short-token"]\n', "monitor.tokens: .*16 characters"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, text: str, named: str) -> None:

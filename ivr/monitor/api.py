@@ -1,11 +1,13 @@
 """The endpoints under `/api/v1`."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, tzinfo
 from http import HTTPStatus
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 
 from ivr.ledger import reading
 from ivr.ledger.database import Database
@@ -41,12 +43,14 @@ class Api:
         now: Callable[[], datetime],
         zone: tzinfo,
         heartbeat: float,
+        streams_per_person: int,
     ) -> None:
         self._database = database
         self._waker = waker
         self._now = now
         self._zone = zone
         self._heartbeat = heartbeat
+        self._places = stream.Places(streams_per_person)
 
     def endpoints(self) -> list[Endpoint]:
         """Return the table of this class."""
@@ -185,7 +189,16 @@ class Api:
             asked.transaction_id,
             principal_of(request).owner,
         )
-        return StreamingResponse(
+        holder = principal_of(request).holder
+        if not self._places.take(holder):
+            raise ProblemError(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "You have as many event streams open as one person may: close one.",
+                code="too-many-streams",
+                headers={"Retry-After": "15"},
+            )
+        return _Stream(
+            lambda: self._places.give_back(holder),
             stream.stream(
                 self._database,
                 self._waker,
@@ -217,6 +230,27 @@ class Api:
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "There is no transaction with this id.")
         return row
+
+
+class _Stream(StreamingResponse):
+    """One that says when it has ended, even if nothing of it was read."""
+
+    def __init__(
+        self,
+        ended: Callable[[], None],
+        content: AsyncIterator[str],
+        *,
+        media_type: str,
+        headers: Mapping[str, str],
+    ) -> None:
+        super().__init__(content, media_type=media_type, headers=headers)
+        self._ended = ended
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 def _event_id(header: str) -> int:

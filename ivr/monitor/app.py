@@ -53,13 +53,14 @@ def create_app(
     people: PeopleSettings | None = None,
     transfers: Transfers | None = None,
     private_addresses: Literal["allow", "refuse"] = "allow",
+    streams_per_person: int = 20,
 ) -> Starlette:
     """Return the monitor over a ledger.
 
     `tokens` open the API and the page; `gateways` are those whose webhooks are taken in;
     `timezone` says when the day of the indicators begins; `heartbeat` is in seconds;
     `transfers` says where prepared calls are transferred to; `private_addresses` whether
-    callbacks may go to them.
+    callbacks may go to them; `streams_per_person` how many event streams one may have open.
     Raise `ValueError` without a token and `ZoneInfoNotFoundError` for an unknown time zone.
     """
     keys = Keys(tokens)
@@ -70,7 +71,14 @@ def create_app(
     transfers = transfers or Transfers()
     commands = CommandsApi(database, waker, now, codes=transfers.codes)
     sender = CallbackSender(database, waker, now, private=private_addresses)
-    api = Api(database, waker, now=now, zone=ZoneInfo(timezone), heartbeat=heartbeat)
+    api = Api(
+        database,
+        waker,
+        now=now,
+        zone=ZoneInfo(timezone),
+        heartbeat=heartbeat,
+        streams_per_person=streams_per_person,
+    )
     endpoints = [
         *api.endpoints(),
         *TransactionsApi(database, now, transfers).endpoints(),

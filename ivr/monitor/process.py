@@ -26,6 +26,7 @@ async def run(settings: Settings, tokens: Sequence[str]) -> None:
             people=settings.people,
             transfers=Transfers.of(settings),
             private_addresses=settings.callbacks.private_addresses,
+            streams_per_person=settings.monitor.streams_per_person,
         )
         sock = listen(settings.monitor.host, settings.monitor.port)
         await serve(app, sock, proxies=settings.monitor.proxies)

@@ -5,6 +5,7 @@ and what is buffered for it is one batch at most. One waker serves all clients.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
@@ -79,6 +80,27 @@ class Wanted:
     call_id: str | None = None
     transaction_id: str | None = None
     owner: str | None = None
+
+
+class Places:
+    """How many streams each person may have open: `most`."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken: Counter[str] = Counter()
+
+    def take(self, holder: str) -> bool:
+        """Take a place; whether there was one."""
+        if self._taken[holder] >= self._most:
+            return False
+        self._taken[holder] += 1
+        return True
+
+    def give_back(self, holder: str) -> None:
+        """Free a place that was taken."""
+        self._taken[holder] -= 1
+        if not self._taken[holder]:
+            del self._taken[holder]
 
 
 async def stream(

@@ -17,7 +17,7 @@ from ivr.monitor.server import listen, serve
 from tests.monitor.story import NOON
 
 TOKEN = "a-token-for-tests"
-OTHER_TOKEN = "another-token"
+OTHER_TOKEN = "another-token-for-tests"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 

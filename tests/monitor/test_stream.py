@@ -1,6 +1,7 @@
 """The event stream over a real socket: live, resumed, filtered, slow, and at the end."""
 
 import asyncio
+import contextlib
 import json
 import socket
 
@@ -12,7 +13,7 @@ from ivr.ledger.database import Database
 from ivr.ledger.tables import events
 from ivr.monitor import stream
 from ivr.vocabulary import EntryError, EventType, Step
-from tests.monitor.clients import BEARER, listening, serving
+from tests.monitor.clients import BEARER, OTHER_TOKEN, listening, serving
 from tests.monitor.story import NOON, Teller, record
 
 
@@ -206,3 +207,24 @@ async def test_a_head_request_opens_no_stream(database: Database) -> None:
         answer = await client.head("/api/v1/events")
     assert answer.status_code == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+async def test_one_person_has_so_many_streams_and_no_more(database: Database) -> None:
+    other = {"Authorization": f"Bearer {OTHER_TOKEN}"}
+    async with serving(database, heartbeat=0.05) as (base, _):
+        async with contextlib.AsyncExitStack() as open_:
+            for _ in range(20):
+                one = await open_.enter_async_context(listening(base))
+                assert one.response.status_code == 200
+            # All tokens of the settings are one person.
+            for headers in (BEARER, other):
+                async with listening(base, "", headers) as refused:
+                    assert refused.response.status_code == 429
+                    assert int(refused.response.headers["retry-after"]) > 0
+                    problem = json.loads(await refused.response.aread())
+                    assert problem["code"] == "too-many-streams"
+        async with asyncio.timeout(20):
+            while True:
+                async with listening(base) as again:
+                    if again.response.status_code == 200:
+                        break
