@@ -9,5 +9,7 @@ down_revision = "0004"
 
 def upgrade() -> None:
     # SQLite adds columns as it stands; made again, the table would lose what points to it.
-    made = sa.Column("agent_made", sa.Boolean(), server_default=sa.false(), nullable=False)
-    op.add_column("debts", made)
+    op.add_column(
+        "debts",
+        sa.Column("agent_made", sa.Boolean(), server_default=sa.false(), nullable=False),
+    )
