@@ -120,6 +120,7 @@ class Node:
         trunks = list(trunks_of(settings.sip))
         self._registrar = registrar_of(settings.sip, reactor)
         self._srtp_of_trunks = srtp_of_trunks(settings.sip)
+        self._take_back = {one.name: one.take_back for one in settings.sip.trunks}
         self._lag = LagMeter(reactor)
         guard = guard_of(settings.sip, reactor, self._lag)
         ports = Ports(settings.sip, reactor, guard)
@@ -283,8 +284,8 @@ class Node:
     def _offered(self, call: IncomingCall) -> None:
         self._switchboard.offered(call)
 
-    def _open_leg(self, call: IncomingCall) -> MediaLeg:
-        return self._open_leg_to(call.source.host, self._origin_of(call).trunk)
+    def _open_leg(self, origin: Origin) -> MediaLeg:
+        return self._open_leg_to(origin.source.host, origin.trunk)
 
     def _open_leg_to(self, host: str | None, trunk: Trunk | None) -> MediaLeg:
         srtp = None if trunk is None else self._srtp_of_trunks.get(trunk.name)
@@ -293,9 +294,8 @@ class Node:
     def _origin_of(self, call: IncomingCall) -> Origin:
         line = self._agent.trunks.of(call.request, call.source)
         trunk = None if line is None else line.trunk
-        own = {one.name: one.take_back for one in self._settings.sip.trunks}
-        how = own.get(trunk.name) if trunk is not None else None
-        refers = (how or self._settings.agents.take_back) == "refer"
+        own = None if trunk is None else self._take_back.get(trunk.name)
+        refers = (own or self._settings.agents.take_back) == "refer"
         return Origin(call.caller, call.source, trunk, refers)
 
     def _bindings(self, user: str) -> list[Binding] | None:

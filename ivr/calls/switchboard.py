@@ -38,7 +38,7 @@ class Switchboard:
         around: Surroundings,
         languages: Mapping[str, str],
         transfers: Transfers,
-        open_leg: Callable[[IncomingCall], MediaLeg],
+        open_leg: Callable[[Origin], MediaLeg],
         origin_of: Callable[[IncomingCall], Origin],
         retry_after: int,
         language: str,
@@ -70,8 +70,9 @@ class Switchboard:
         if number is None and replaced is None and not tickets:
             call.reject(404, headers=(warning(_AGENT, "no such payment number"),))
             return
+        origin = self._origin_of(call)
         try:
-            leg = self._open_leg(call)
+            leg = self._open_leg(origin)
         except NoPortLeft:
             _log.error("call.refused", why="no RTP port is left: media.first_port, last_port")
             call.reject(503, headers=(("Retry-After", str(self._retry_after)),))
@@ -82,7 +83,7 @@ class Switchboard:
             call,
             leg,
             language,
-            self._origin_of(call),
+            origin,
             agent_first=call.called in self._to_agents,
         )
         try:

@@ -128,7 +128,7 @@ class KeySources:
         for press in self._events.receive(packet, at):
             self._by_event = True
             self._take(press, _Way.EVENT)
-        self._listen_as_needed()
+            self._listen_as_needed()
 
     def audio(self, packet: RtpPacket, at: float, left_out: int = 0) -> None:
         """Take a packet of audio; only where `needs_audio` is it listened to.

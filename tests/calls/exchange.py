@@ -22,7 +22,7 @@ from ivr.media.playout import Playout
 from ivr.media.ports import NoPortLeft, PortPool
 from ivr.settings import Settings
 from ivr.settings_agents import AgentSettings
-from ivr.sip import IncomingCall, Request, Response, Trunk
+from ivr.sip import Request, Response, Trunk
 from ivr.vocabulary import EventType, Result
 from tests.fakes.speech import FakeLibrary
 from tests.sip.wire import Wire, request, status
@@ -113,8 +113,8 @@ class Exchange:
             self.reactor, Playout(self.reactor), self.pool, "127.0.0.1", "127.0.0.1"
         )
 
-        def open_leg(call: IncomingCall) -> MediaLeg:
-            self.legs.append(MediaLeg(node, call.source.host))
+        def open_leg(origin: Origin) -> MediaLeg:
+            self.legs.append(MediaLeg(node, origin.source.host))
             return self.legs[-1]
 
         self.switchboard = switchboard(around, open_leg, **more)
