@@ -173,12 +173,7 @@ class DebtorCall:
 
     def acknowledged(self, body: bytes) -> None:
         """Start to speak: the caller hears us now."""
-        try:
-            if self._offered:
-                self._leg.accept_answer(body)
-        except (NotAcceptable, SdpError) as why:
-            _log.warning("call.answer-refused", call=self._journal.call_id, why=str(why))
-            self.call.hang_up()
+        if self._offered and not self._follow(body):
             return
         if self._course is None:
             self._begin()
@@ -226,6 +221,16 @@ class DebtorCall:
     def hang_up(self) -> None:
         """End the call from our side, now."""
         self.call.hang_up()
+
+    def _follow(self, body: bytes) -> bool:
+        """Follow the answer to our offer; hang up and return False where we cannot."""
+        try:
+            self._leg.accept_answer(body)
+        except (NotAcceptable, SdpError) as why:
+            _log.warning("call.answer-refused", call=self.call_id, why=str(why))
+            self.hang_up()
+            return False
+        return True
 
     def _describe(self, offer: bytes) -> bytes:
         """Answer an offer, or make one where the other side left that to us."""

@@ -13,9 +13,7 @@ from ivr.calls.debtor_call import DebtorCall, Surroundings
 from ivr.calls.phones import Origin
 from ivr.ledger.details import Direction
 from ivr.media.leg import MediaLeg
-from ivr.media.negotiation import NotAcceptable
 from ivr.media.ports import NoPortLeft
-from ivr.media.sdp import SdpError
 from ivr.sip.errors import CallStateError, MalformedMessageError
 from ivr.sip.handler import CallEnd
 from ivr.sip.outgoing import OutgoingCall
@@ -82,11 +80,7 @@ class FetchedCall(DebtorCall):
 
     def answered(self, body: bytes) -> None:
         """Speak to the debtor, and let go of whoever has asked for it."""
-        try:
-            self._leg.accept_answer(body)
-        except (NotAcceptable, SdpError) as why:
-            _log.warning("call.answer-refused", call=self.call_id, why=str(why))
-            self.hang_up()
+        if not self._follow(body):
             return
         self._answered = True
         self._former.yield_to(self, "by-refer")

@@ -18,8 +18,6 @@ from ivr.journey.voice import Voice
 from ivr.ledger.commands import Command
 from ivr.ledger.details import Direction, EventDetail
 from ivr.media.leg import MediaLeg
-from ivr.media.negotiation import NotAcceptable
-from ivr.media.sdp import SdpError
 from ivr.sip.errors import CallStateError, MalformedMessageError
 from ivr.sip.handler import CallEnd
 from ivr.sip.outgoing import OutgoingCall
@@ -87,11 +85,7 @@ class OutboundCall(DebtorCall):
     def answered(self, body: bytes) -> None:
         """Join the two."""
         self._stop_waiting()
-        try:
-            self._leg.accept_answer(body)
-        except (NotAcceptable, SdpError) as why:
-            _log.warning("call.answer-refused", call=self.call_id, why=str(why))
-            self.hang_up()
+        if not self._follow(body):
             return
         self._answered = True
         self._waiting.leg.stop()
