@@ -93,14 +93,19 @@ class Body(BaseModel):
     )
 
 
+async def read_typed(request: Request, media_type: str, name: str) -> bytes:
+    """Return the request's body, which is of `media_type`. Raise `ProblemError` (413, 415)."""
+    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if sent != media_type:
+        raise ProblemError(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send {name}, as Content-Type: {media_type}."
+        )
+    return await read_body(request, LARGEST)
+
+
 async def read_json(kind: type[_Kind], request: Request) -> _Kind:
     """Return the request's JSON, checked. Raise `ProblemError` (400, 413, 415)."""
-    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if sent != _JSON:
-        raise ProblemError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send JSON, as Content-Type: {_JSON}."
-        )
-    raw = await read_body(request, LARGEST)
+    raw = await read_typed(request, _JSON, "JSON")
     try:
         from_json(raw)
     except ValueError:

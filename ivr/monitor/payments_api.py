@@ -28,7 +28,7 @@ from ivr.ledger.database import Database
 from ivr.ledger.idempotency import Answer, KeyUsedError, answer_once
 from ivr.ledger.payment_sessions import CallEndedError, transaction_of_call
 from ivr.ledger.preparing import NewPreparation, NotPreparedError, debt_of_live
-from ivr.monitor.bodies import LARGEST, once
+from ivr.monitor.bodies import once, read_typed
 from ivr.monitor.callbacks_sender import new_secret
 from ivr.monitor.commands_api import CommandsApi
 from ivr.monitor.endpoint import Endpoint
@@ -42,7 +42,6 @@ from ivr.monitor.principal import Principal, Scope, principal_of
 from ivr.monitor.problems import ProblemError, wrong_parameters
 from ivr.monitor.queries import NoQuery, read_query
 from ivr.monitor.transactions_api import not_owed
-from ivr.monitor.webhooks import read_body
 from ivr.vocabulary import CommandOutcome, CommandType
 
 ADDRESS = "/2010-04-01/Accounts/{AccountSid}/Calls/{CallSid}/Payments"
@@ -281,12 +280,7 @@ def _shown(session: callbacks.Endpoint, at: datetime) -> str:
 
 
 async def _read_form(kind: type[_Form], request: Request) -> _Form:
-    sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if sent != _FORM:
-        raise ProblemError(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Send a form, as Content-Type: {_FORM}."
-        )
-    raw = await read_body(request, LARGEST)
+    raw = await read_typed(request, _FORM, "a form")
     try:
         given = parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=50)
     except ValueError:
